@@ -1,0 +1,64 @@
+import type { z } from "zod";
+import type { EnvFactory, JsonValue } from "../envs/index.ts";
+import type { Rng } from "../random/index.ts";
+
+/** Named scalars of one moment of a run. */
+export type Metrics = Readonly<Record<string, number>>;
+
+/** All that a learner needs to go on bit for bit: arrays by name and a JSON remainder. */
+export interface LearnerSnapshot {
+  readonly tensors: Readonly<Record<string, Float32Array | Float64Array | Int32Array | Uint8Array>>;
+  readonly json: JsonValue;
+}
+
+/** What an algorithm is given when a run starts. */
+export interface LearnerContext<Config> {
+  /** Makes one copy of the environment, already configured. */
+  readonly env: EnvFactory;
+  readonly config: Config;
+  /** The run's root stream; the learner splits its own streams off by name. */
+  readonly rng: Rng;
+}
+
+/** A training process that alternates between collecting experience and updating. */
+export interface Learner {
+  /** Environment steps one call of `iterate` takes, summed over parallel copies. */
+  readonly stepsPerIteration: number;
+  /**
+   * Collects experience and updates once. Metrics carry slash-separated names such as `train/policy-loss`.
+   * @throws DivergenceError when a loss or gradient is not finite; parameters are then as before the update.
+   */
+  iterate(): Promise<Metrics>;
+  /** Plays whole episodes without exploration; the same `rng` state gives the same metrics (`eval/return`, ...). */
+  evaluate(episodes: number, rng: Rng): Promise<Metrics>;
+  snapshot(): LearnerSnapshot;
+  restore(snapshot: LearnerSnapshot): void;
+  /** The policy's parameters by name and shape, for safetensors. */
+  parameters(): Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>;
+  /** The policy as an ONNX file that runs outside corral. */
+  exportPolicy(): Uint8Array;
+  /** Frees native memory. */
+  dispose(): Promise<void>;
+}
+
+/** One algorithm: a config schema whose defaults are the paper's, and a way to start learning. */
+export interface Algorithm<Config = unknown> {
+  readonly name: string;
+  readonly description: string;
+  readonly source: string;
+  readonly config: z.ZodType<Config>;
+  create(context: LearnerContext<Config>): Promise<Learner>;
+}
+
+/** A loss, gradient or parameter stopped being a finite number. */
+export class DivergenceError extends Error {
+  /** For example `"policy loss"`. */
+  readonly quantity: string;
+  readonly value: number;
+  constructor(quantity: string, value: number) {
+    super(`${quantity} is ${value}`);
+    this.name = "DivergenceError";
+    this.quantity = quantity;
+    this.value = value;
+  }
+}

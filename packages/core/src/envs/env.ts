@@ -1,0 +1,125 @@
+import type { Rng } from "../random/index.ts";
+
+/** What one agent chooses from. */
+export type ActionSpace =
+  /** One of `n` actions, an integer `0..n-1`. */
+  | { readonly kind: "discrete"; readonly n: number }
+  /** `size` real numbers, each in `[low, high]`. */
+  | { readonly kind: "box"; readonly size: number; readonly low: number; readonly high: number };
+
+/**
+ * What is known of an environment before it starts. `N` agents, observations of `O` numbers each, a state of
+ * `S` numbers. Agents that observe less than `O` numbers are padded with zeros.
+ */
+export interface EnvSpec {
+  /** Name of the environment, for example `"aloha"`. */
+  readonly id: string;
+  /** Raised whenever rewards, observations or dynamics change their meaning. */
+  readonly version: number;
+  /** `N`. */
+  readonly agents: number;
+  /** `O`: numbers one agent observes. */
+  readonly observationSize: number;
+  /** `S`: numbers in the state a centralised critic may see. */
+  readonly stateSize: number;
+  /** One action space for each agent. */
+  readonly actions: readonly ActionSpace[];
+  /** Steps after which an episode is truncated. */
+  readonly horizon: number;
+  /** `"team"`: one reward shared by all; `"individual"`: `Outcome.rewards` is filled as well. */
+  readonly rewards: "team" | "individual";
+  /** True when every agent always observes the same numbers (for example the whole state). */
+  readonly sharedObservation: boolean;
+}
+
+/**
+ * Joint action `[N]` when every action space is discrete (agent `i` plays `actions[i]`); otherwise the agents'
+ * real vectors one after the other.
+ */
+export type JointAction = ArrayLike<number>;
+
+/**
+ * Result of one step. An environment may return the same object at every step: read it before stepping again.
+ */
+export interface Outcome {
+  /** Reward of the team. */
+  readonly reward: number;
+  /** Reward of each agent `[N]`, where the game has them. */
+  readonly rewards?: ArrayLike<number>;
+  /** The episode reached an end of its own: the value of what follows is zero. */
+  readonly terminated: boolean;
+  /** The time limit cut the episode: what follows still has a value. */
+  readonly truncated: boolean;
+}
+
+/** Everything an environment needs to go on exactly where it was, as JSON. */
+export type Snapshot = JsonValue;
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/** A picture of the present moment for viewers: shapes in a plane of the scene's own units. */
+export interface Scene {
+  readonly width: number;
+  readonly height: number;
+  readonly caption?: string;
+  readonly shapes: readonly SceneShape[];
+}
+export type SceneShape =
+  | {
+      readonly kind: "circle";
+      readonly x: number;
+      readonly y: number;
+      readonly radius: number;
+      readonly fill?: string;
+      readonly stroke?: string;
+      readonly label?: string;
+    }
+  | {
+      readonly kind: "rectangle";
+      readonly x: number;
+      readonly y: number;
+      readonly width: number;
+      readonly height: number;
+      readonly fill?: string;
+      readonly stroke?: string;
+      readonly label?: string;
+    }
+  | {
+      readonly kind: "line";
+      readonly x1: number;
+      readonly y1: number;
+      readonly x2: number;
+      readonly y2: number;
+      readonly stroke?: string;
+      readonly strokeWidth?: number;
+    };
+
+/**
+ * A cooperative environment (Dec-POMDP or cooperative Markov game) of `N` agents.
+ *
+ * Flat arrays are filled in place from position `at`, so that a vectoriser can keep one array for all copies.
+ */
+export interface Env {
+  readonly spec: EnvSpec;
+  /** Starts an episode. The environment keeps `rng` and draws from it until the next reset. */
+  reset(rng: Rng): void;
+  /** Plays one joint action. Calling it after the episode ended, or before `reset`, throws. */
+  step(actions: JointAction): Outcome;
+  /** Writes the observations of all agents, `[N, O]`. */
+  observe(out: Float32Array, at: number): void;
+  /** Writes the state, `[S]`. */
+  state(out: Float32Array, at: number): void;
+  /** Writes 1 for each action that may be played now, else 0: the agents' masks one after the other. */
+  available?(out: Uint8Array, at: number): void;
+  /** Writes how strongly agents depend on each other now, `[N, N]`, symmetric, larger is stronger. */
+  dependency?(out: Float32Array, at: number): void;
+  /** Exact copy of what matters for the future, including the random stream. */
+  snapshot(): Snapshot;
+  restore(snapshot: Snapshot): void;
+  scene(): Scene;
+}

@@ -1,0 +1,2 @@
+export type { EnvFactory } from "./definition.ts";
+export type * from "./env.ts";

@@ -1,0 +1,1 @@
+export type { Rng, RngState } from "./rng.ts";
