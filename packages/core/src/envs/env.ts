@@ -122,4 +122,30 @@ export interface Env {
   snapshot(): Snapshot;
   restore(snapshot: Snapshot): void;
   scene(): Scene;
+  /** The exact model behind the environment, where it is small and finite. */
+  model?(): FiniteModel;
+}
+
+/**
+ * A finite cooperative Markov game `(S, A, P, r, mu, gamma)` as dense tables. Joint actions (and factored states)
+ * are mixed-radix integers with agent 0 as the most significant digit.
+ */
+export interface FiniteModel {
+  /** Actions of each agent; `A` is their product. */
+  readonly actions: readonly number[];
+  /** `S`. */
+  readonly states: number;
+  /** `P[s][a][s']`, `[S, A, S]`; rows sum to 1. */
+  readonly transition: Float64Array;
+  /** `r[s][a]`, `[S, A]`. */
+  readonly reward: Float64Array;
+  /** `mu[s]`, `[S]`; sums to 1. */
+  readonly initial: Float64Array;
+  readonly discount: number;
+  /** What the agents observe in each state, `[S, N, O]`. */
+  readonly observations: Float32Array;
+  /** What a critic sees in each state, `[S, stateSize]`. */
+  readonly stateFeatures: Float32Array;
+  /** Dependency scores in each state, `[S, N, N]`, where the environment defines them. */
+  readonly dependency?: Float32Array;
 }
