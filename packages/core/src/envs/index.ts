@@ -1,2 +1,29 @@
-export type { EnvFactory } from "./definition.ts";
+export { actionCheck, drawActions, jointActionSize, maskSize } from "./actions.ts";
+export {
+  type AlohaConfig,
+  type AlohaEnv,
+  alohaNeighbours,
+  createAloha,
+} from "./aloha.ts";
+export { parseConfig } from "./config.ts";
+export {
+  type CoordinationGameConfig,
+  coordinationGameModel,
+  coordinationReward,
+  defaultBound,
+} from "./coordination-game.ts";
+export { configureEnv, customEnv, defineEnv, type EnvDefinition, type EnvFactory } from "./definition.ts";
 export type * from "./env.ts";
+export { type EnvironmentName, environments } from "./environments.ts";
+export { createEpisode, type Episode } from "./episode.ts";
+export {
+  agrees,
+  type Comparison,
+  createComparison,
+  type GoldenDeviation,
+  type GoldenReport,
+  type GoldenSchema,
+  parseRecording,
+  replayGolden,
+} from "./golden.ts";
+export { type EnvBatch, vectorise } from "./vectorise.ts";

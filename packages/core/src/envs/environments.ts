@@ -1,0 +1,7 @@
+import { aloha } from "./aloha.ts";
+import { coordinationGame } from "./coordination-game.ts";
+
+/** The environments that come with corral, by name. */
+export const environments = { "coordination-game": coordinationGame, aloha } as const;
+
+export type EnvironmentName = keyof typeof environments;
