@@ -1,0 +1,177 @@
+/**
+ * Network modules. A module is data: the parameters it needs and a function that applies it to expressions, given
+ * all parameters by name. Modules compose by calling each other.
+ */
+import { type Expr, type Shape, ShapeError, showShape, sizeOf } from "./expr.ts";
+import { rows } from "./functions.ts";
+import {
+  add,
+  gemm,
+  layerNorm,
+  matMul,
+  mul,
+  relu,
+  reshape,
+  sigmoid,
+  slice,
+  softmax,
+  split,
+  sub,
+  tanh,
+  transpose,
+  where,
+} from "./ops.ts";
+import {
+  type Initialiser,
+  ones,
+  orthogonal,
+  type Parameter,
+  uniformFanIn,
+  type Views,
+  xavier,
+  zeros,
+} from "./params.ts";
+
+export interface Module<Inputs extends readonly unknown[] = [Expr]> {
+  readonly parameters: readonly Parameter[];
+  apply(views: Views, ...inputs: Inputs): Expr;
+}
+
+export type Activation = (a: Expr) => Expr;
+
+export interface LinearOptions {
+  readonly bias?: boolean;
+  readonly weights?: Initialiser;
+  readonly biases?: Initialiser;
+}
+
+/** `x W + b`, `[..., inputs] -> [..., outputs]`; PyTorch's default initialisation unless told otherwise. */
+export function linear(name: string, inputs: number, outputs: number, options: LinearOptions = {}): Module {
+  const { bias = true, weights = uniformFanIn(), biases = uniformFanIn(inputs) } = options;
+  const w: Parameter = { name: `${name}/w`, shape: [inputs, outputs], initialise: weights };
+  const b: Parameter = { name: `${name}/b`, shape: [outputs], initialise: biases };
+  return {
+    parameters: bias ? [w, b] : [w],
+    apply(views, x) {
+      if (x.shape[x.shape.length - 1] !== inputs) {
+        throw new ShapeError(name, `takes ${inputs} features, got ${showShape(x.shape)}`);
+      }
+      const product = gemm(rows(x), views[w.name], bias ? views[b.name] : undefined);
+      return reshape(product, [...x.shape.slice(0, -1), outputs]);
+    },
+  };
+}
+
+/** Linear layer with orthogonal weights and zero bias, as the on-policy methods use. */
+export const orthogonalLinear = (name: string, inputs: number, outputs: number, gain: number): Module =>
+  linear(name, inputs, outputs, { weights: orthogonal(gain), biases: zeros });
+
+/** Layer normalisation of the last axis, `[..., width] -> [..., width]`. */
+export function layerNormalisation(name: string, width: number, epsilon = 1e-5): Module {
+  const scale: Parameter = { name: `${name}/scale`, shape: [width], initialise: ones };
+  const bias: Parameter = { name: `${name}/bias`, shape: [width], initialise: zeros };
+  return {
+    parameters: [scale, bias],
+    apply: (views, x) => layerNorm(x, views[scale.name], views[bias.name], epsilon),
+  };
+}
+
+/** Modules one after the other, with plain functions between them. */
+export function sequence(...steps: readonly (Module | Activation)[]): Module {
+  return {
+    parameters: steps.flatMap((step) => (typeof step === "function" ? [] : step.parameters)),
+    apply: (views, x) =>
+      steps.reduce((value, step) => (typeof step === "function" ? step(value) : step.apply(views, value)), x),
+  };
+}
+
+export interface MlpOptions {
+  readonly hidden: readonly number[];
+  readonly activation?: Activation;
+  readonly linear?: (name: string, inputs: number, outputs: number, last: boolean) => Module;
+}
+
+/** Linear layers `name/0`, `name/1`, ... with an activation between them, none after the last. */
+export function mlp(name: string, inputs: number, outputs: number, options: MlpOptions): Module {
+  const { hidden, activation = relu, linear: layer = linear } = options;
+  const widths = [inputs, ...hidden, outputs];
+  const steps: (Module | Activation)[] = [];
+  for (let k = 0; k + 1 < widths.length; k++) {
+    const last = k + 2 === widths.length;
+    steps.push(layer(`${name}/${k}`, widths[k], widths[k + 1], last));
+    if (!last) steps.push(activation);
+  }
+  return sequence(...steps);
+}
+
+/**
+ * Multi-head self-attention (Vaswani et al. 2017) over `V` nodes: `[B, V, d] -> [B, V, d]`, with one fused projection
+ * to queries, keys and values. `mask` `[V, V]` or `[B, 1, V, V]`, bool: false forbids row's attention to column.
+ */
+export function selfAttention(
+  name: string,
+  width: number,
+  heads: number,
+): Module<[x: Expr, mask?: Expr]> & {
+  /** The attention weights, `[B, heads, V, V]`. */
+  weights(views: Views, x: Expr, mask?: Expr): Expr;
+} {
+  if (width % heads !== 0) throw new ShapeError(name, `${heads} heads do not divide a width of ${width}`);
+  const depth = width / heads;
+  const projection = linear(`${name}/qkv`, width, 3 * width, { weights: xavier(), biases: zeros });
+  const output = linear(`${name}/out`, width, width, { weights: xavier(), biases: zeros });
+
+  const attend = (views: Views, x: Expr, mask?: Expr): { weights: Expr; values: Expr } => {
+    const [batch, nodes] = x.shape;
+    const parts = split(
+      reshape(projection.apply(views, x), [batch, nodes, 3 * heads, depth]),
+      [heads, heads, heads],
+      2,
+    );
+    const queries = transpose(parts[0], [0, 2, 1, 3]);
+    const keys = transpose(parts[1], [0, 2, 3, 1]);
+    const values = transpose(parts[2], [0, 2, 1, 3]);
+    const scores = mul(matMul(queries, keys), 1 / Math.sqrt(depth));
+    return { weights: softmax(mask === undefined ? scores : where(mask, scores, -1e10)), values };
+  };
+  return {
+    parameters: [...projection.parameters, ...output.parameters],
+    weights: (views, x, mask) => attend(views, x, mask).weights,
+    apply(views, x, mask) {
+      if (x.shape.length !== 3 || x.shape[2] !== width) {
+        throw new ShapeError(name, `takes [B, V, ${width}], got ${showShape(x.shape)}`);
+      }
+      const { weights, values } = attend(views, x, mask);
+      const mixed = transpose(matMul(weights, values), [0, 2, 1, 3]);
+      return output.apply(views, reshape(mixed, x.shape));
+    },
+  };
+}
+
+/**
+ * Gated recurrent unit (Cho et al. 2014), in the form of PyTorch's GRUCell: from input `[B, inputs]` and hidden state
+ * `[B, hidden]` to the next hidden state.
+ */
+export function gruCell(name: string, inputs: number, hidden: number): Module<[x: Expr, h: Expr]> {
+  const initial = uniformFanIn(hidden);
+  const options = { weights: initial, biases: initial };
+  const fromInput = linear(`${name}/input`, inputs, 3 * hidden, options);
+  const fromHidden = linear(`${name}/hidden`, hidden, 3 * hidden, options);
+  return {
+    parameters: [...fromInput.parameters, ...fromHidden.parameters],
+    apply(views, x, h) {
+      const a = fromInput.apply(views, x);
+      const b = fromHidden.apply(views, h);
+      const gates = sigmoid(add(slice(a, 1, 0, 2 * hidden), slice(b, 1, 0, 2 * hidden)));
+      const reset = slice(gates, 1, 0, hidden);
+      const keep = slice(gates, 1, hidden, 2 * hidden);
+      const candidate = tanh(
+        add(slice(a, 1, 2 * hidden, 3 * hidden), mul(reset, slice(b, 1, 2 * hidden, 3 * hidden))),
+      );
+      return add(candidate, mul(keep, sub(h, candidate)));
+    },
+  };
+}
+
+export const parameterCount = (parameters: readonly Parameter[]): number =>
+  parameters.reduce((total, { shape }: { shape: Shape }) => total + sizeOf(shape), 0);

@@ -1,0 +1,2 @@
+/** Stands in for the native runtime where there is none (browsers). */
+export default undefined;

@@ -1,0 +1,783 @@
+/**
+ * The primitive operators: for each its shape rule, its ONNX form and its vector-Jacobian product, in one place.
+ * Everything else (`functions.ts`, `nn.ts`, `optim.ts`) is composed of these.
+ *
+ * Functions take expressions or plain numbers; a number becomes a scalar constant of the other operand's dtype.
+ */
+import {
+  type Attributes,
+  broadcastShapes,
+  type ConstantData,
+  type DType,
+  type Expr,
+  type FloatType,
+  isFloat,
+  type Op,
+  resolveAxis,
+  type Shape,
+  ShapeError,
+  sameShape,
+  showShape,
+  sizeOf,
+} from "./expr.ts";
+import { elementType } from "./onnx.ts";
+
+export type Operand = Expr | number;
+
+const expr = (
+  op: Op,
+  inputs: readonly Expr[],
+  shape: Shape,
+  dtype: DType,
+  attributes: Attributes = {},
+): Expr => Object.freeze({ op, inputs, shape: Object.freeze([...shape]), dtype, attributes });
+
+/** An operator with one result whose ONNX node has the same inputs and attributes. */
+const direct = (name: string, onnx: string, vjp?: Op["vjp"]): Op => ({
+  name,
+  lower: (e, inputs, to) => to.node(onnx, inputs, e.attributes),
+  vjp,
+});
+
+// ── Leaves ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const inputOp: Op = {
+  name: "input",
+  lower: (e) => {
+    throw new Error(`input "${e.name}" is not declared by the program that uses it`);
+  },
+};
+
+/** A leaf that the caller feeds. */
+export function input(name: string, dtype: DType, shape: Shape): Expr {
+  return Object.freeze({ op: inputOp, inputs: [], attributes: {}, shape: [...shape], dtype, name });
+}
+
+const constantOp: Op = {
+  name: "constant",
+  lower: (e, _inputs, to) => [to.constant(e.dtype, e.shape, e.data!)],
+};
+
+const arrayFor: Record<DType, (values: ArrayLike<number>) => ConstantData> = {
+  float32: (values) => Float32Array.from(values),
+  float64: (values) => Float64Array.from(values),
+  int32: (values) => Int32Array.from(values),
+  int64: (values) => BigInt64Array.from(Array.from(values), BigInt),
+  bool: (values) => Uint8Array.from(values),
+};
+
+/** A leaf with fixed values. @throws ShapeError when the number of values does not fill `shape`. */
+export function constant(dtype: DType, shape: Shape, values: ArrayLike<number>): Expr {
+  if (values.length !== sizeOf(shape)) {
+    throw new ShapeError("constant", `shape ${showShape(shape)} does not hold ${values.length} values`);
+  }
+  const data = arrayFor[dtype](values);
+  return Object.freeze({ op: constantOp, inputs: [], attributes: {}, shape: [...shape], dtype, data });
+}
+
+export const scalar = (dtype: DType, value: number): Expr => constant(dtype, [], [value]);
+
+/** The integers `0..n-1`, `[n]`. */
+export const range = (dtype: DType, n: number): Expr =>
+  constant(
+    dtype,
+    [n],
+    Array.from({ length: n }, (_, i) => i),
+  );
+
+/** A constant of one repeated value. */
+export const filled = (dtype: DType, shape: Shape, value: number): Expr =>
+  constant(dtype, shape, new Array<number>(sizeOf(shape)).fill(value));
+
+const constantValue = (e: Expr): number | undefined =>
+  e.op === constantOp && e.data!.length === 1 && e.shape.length === 0 ? Number(e.data![0]) : undefined;
+
+// ── Elementwise, two operands ───────────────────────────────────────────────────────────────────────────────────
+
+function operands(op: string, a: Operand, b: Operand): [Expr, Expr] {
+  if (typeof a === "number" && typeof b === "number") {
+    throw new ShapeError(op, "at least one operand must be an expression");
+  }
+  const dtype = typeof a === "number" ? (b as Expr).dtype : a.dtype;
+  const left = typeof a === "number" ? scalar(dtype, a) : a;
+  const right = typeof b === "number" ? scalar(dtype, b) : b;
+  if (left.dtype !== right.dtype) {
+    throw new ShapeError(op, `operands have different dtypes ${left.dtype} and ${right.dtype}`);
+  }
+  return [left, right];
+}
+
+function binary(op: Op, a: Operand, b: Operand, dtype?: DType): Expr {
+  const [left, right] = operands(op.name, a, b);
+  return expr(op, [left, right], broadcastShapes(op.name, left.shape, right.shape), dtype ?? left.dtype);
+}
+
+/** Sums a broadcast gradient back to the shape of the operand it belongs to. */
+export function sumTo(gradient: Expr, shape: Shape): Expr {
+  if (sameShape(gradient.shape, shape)) return gradient;
+  const extra = gradient.shape.length - shape.length;
+  const axes: number[] = [];
+  for (let axis = 0; axis < gradient.shape.length; axis++) {
+    if (axis < extra || (shape[axis - extra] === 1 && gradient.shape[axis] !== 1)) axes.push(axis);
+  }
+  return reshape(axes.length === 0 ? gradient : sum(gradient, axes, true), shape);
+}
+
+const addOp: Op = direct("add", "Add", ({ inputs: [a, b] }, [g]) => [sumTo(g!, a.shape), sumTo(g!, b.shape)]);
+const subOp: Op = direct("sub", "Sub", ({ inputs: [a, b] }, [g]) => [
+  sumTo(g!, a.shape),
+  neg(sumTo(g!, b.shape)),
+]);
+const mulOp: Op = direct("mul", "Mul", ({ inputs: [a, b] }, [g]) => [
+  sumTo(mul(g!, b), a.shape),
+  sumTo(mul(g!, a), b.shape),
+]);
+const divOp: Op = direct("div", "Div", (e, [g]) => {
+  const [a, b] = e.inputs;
+  const quotient = div(g!, b);
+  return [sumTo(quotient, a.shape), neg(sumTo(mul(quotient, e), b.shape))];
+});
+const minimumOp: Op = direct("minimum", "Min", ({ inputs: [a, b] }, [g]) => {
+  const first = lessOrEqual(a, b);
+  return [sumTo(where(first, g!, 0), a.shape), sumTo(where(first, 0, g!), b.shape)];
+});
+const maximumOp: Op = direct("maximum", "Max", ({ inputs: [a, b] }, [g]) => {
+  const first = greaterOrEqual(a, b);
+  return [sumTo(where(first, g!, 0), a.shape), sumTo(where(first, 0, g!), b.shape)];
+});
+const powOp: Op = direct("pow", "Pow", (e, [g]) => {
+  const [base, exponent] = e.inputs;
+  return [
+    sumTo(mul(g!, mul(exponent, pow(base, sub(exponent, 1)))), base.shape),
+    sumTo(mul(g!, mul(e, log(base))), exponent.shape),
+  ];
+});
+
+export function add(a: Operand, b: Operand): Expr {
+  if (b === 0 && typeof a !== "number") return a;
+  if (a === 0 && typeof b !== "number") return b;
+  return binary(addOp, a, b);
+}
+export const sub = (a: Operand, b: Operand): Expr =>
+  b === 0 && typeof a !== "number" ? a : binary(subOp, a, b);
+export function mul(a: Operand, b: Operand): Expr {
+  if (typeof a !== "number" && (b === 1 || (typeof b !== "number" && constantValue(b) === 1))) return a;
+  if (typeof b !== "number" && (a === 1 || (typeof a !== "number" && constantValue(a) === 1))) return b;
+  return binary(mulOp, a, b);
+}
+export const div = (a: Operand, b: Operand): Expr =>
+  b === 1 && typeof a !== "number" ? a : binary(divOp, a, b);
+/** The smaller of both; where they are equal the gradient goes to `a`. */
+export const minimum = (a: Operand, b: Operand): Expr => binary(minimumOp, a, b);
+/** The larger of both; where they are equal the gradient goes to `a`. */
+export const maximum = (a: Operand, b: Operand): Expr => binary(maximumOp, a, b);
+/** `a` to the power of `b`. The gradient for `b` needs a positive base. */
+export const pow = (a: Operand, b: Operand): Expr => binary(powOp, a, b);
+
+const comparison = (name: string, onnx: string) => {
+  const op = direct(name, onnx);
+  return (a: Operand, b: Operand): Expr => binary(op, a, b, "bool");
+};
+
+export const greater = comparison("greater", "Greater");
+export const greaterOrEqual = comparison("greaterOrEqual", "GreaterOrEqual");
+export const less = comparison("less", "Less");
+export const lessOrEqual = comparison("lessOrEqual", "LessOrEqual");
+export const equal = comparison("equal", "Equal");
+export const and = comparison("and", "And");
+export const or = comparison("or", "Or");
+
+const notOp = direct("not", "Not");
+export const not = (a: Expr): Expr => expr(notOp, [a], a.shape, "bool");
+
+const whereOp: Op = direct("where", "Where", ({ inputs: [condition, a, b] }, [g]) => [
+  undefined,
+  sumTo(where(condition, g!, 0), a.shape),
+  sumTo(where(condition, 0, g!), b.shape),
+]);
+
+/** `a` where `condition` holds, else `b`. */
+export function where(condition: Expr, a: Operand, b: Operand): Expr {
+  if (condition.dtype !== "bool") throw new ShapeError("where", `condition is ${condition.dtype}, not bool`);
+  const [left, right] = operands("where", a, b);
+  const shape = broadcastShapes("where", condition.shape, broadcastShapes("where", left.shape, right.shape));
+  return expr(whereOp, [condition, left, right], shape, left.dtype);
+}
+
+// ── Elementwise, one operand ────────────────────────────────────────────────────────────────────────────────────
+
+function unary(op: Op, a: Expr): Expr {
+  if (!isFloat(a.dtype)) throw new ShapeError(op.name, `operand is ${a.dtype}, not a float`);
+  return expr(op, [a], a.shape, a.dtype);
+}
+
+const negOp: Op = direct("neg", "Neg", (_e, [g]) => [neg(g!)]);
+const expOp: Op = direct("exp", "Exp", (e, [g]) => [mul(g!, e)]);
+const logOp: Op = direct("log", "Log", ({ inputs: [a] }, [g]) => [div(g!, a)]);
+const sqrtOp: Op = direct("sqrt", "Sqrt", (e, [g]) => [div(mul(g!, 0.5), e)]);
+const absOp: Op = direct("abs", "Abs", ({ inputs: [a] }, [g]) => [mul(g!, sign(a))]);
+const signOp: Op = direct("sign", "Sign");
+const floorOp: Op = direct("floor", "Floor");
+const reluOp: Op = direct("relu", "Relu", (e, [g]) => [where(greater(e, 0), g!, 0)]);
+const tanhOp: Op = direct("tanh", "Tanh", (e, [g]) => [mul(g!, sub(1, mul(e, e)))]);
+const sigmoidOp: Op = direct("sigmoid", "Sigmoid", (e, [g]) => [mul(g!, mul(e, sub(1, e)))]);
+const sinOp: Op = direct("sin", "Sin", ({ inputs: [a] }, [g]) => [mul(g!, cos(a))]);
+const cosOp: Op = direct("cos", "Cos", ({ inputs: [a] }, [g]) => [neg(mul(g!, sin(a)))]);
+
+export const neg = (a: Expr): Expr => (a.op === negOp ? a.inputs[0] : unary(negOp, a));
+export const exp = (a: Expr): Expr => unary(expOp, a);
+export const log = (a: Expr): Expr => unary(logOp, a);
+export const sqrt = (a: Expr): Expr => unary(sqrtOp, a);
+export const abs = (a: Expr): Expr => unary(absOp, a);
+/** -1, 0 or 1; no gradient. */
+export const sign = (a: Expr): Expr => unary(signOp, a);
+/** Largest whole number not above; no gradient. */
+export const floor = (a: Expr): Expr => unary(floorOp, a);
+export const relu = (a: Expr): Expr => unary(reluOp, a);
+export const tanh = (a: Expr): Expr => unary(tanhOp, a);
+export const sigmoid = (a: Expr): Expr => unary(sigmoidOp, a);
+export const sin = (a: Expr): Expr => unary(sinOp, a);
+export const cos = (a: Expr): Expr => unary(cosOp, a);
+
+const clipOp: Op = direct("clip", "Clip", ({ inputs: [a, low, high] }, [g]) => [
+  where(and(greaterOrEqual(a, low), lessOrEqual(a, high)), g!, 0),
+  undefined,
+  undefined,
+]);
+
+/** Limits values to `[low, high]`; the gradient passes where the value lies inside, ends included. */
+export function clip(a: Expr, low: number, high: number): Expr {
+  if (!(low <= high)) throw new ShapeError("clip", `lower limit ${low} is above upper limit ${high}`);
+  return expr(clipOp, [a, scalar(a.dtype, low), scalar(a.dtype, high)], a.shape, a.dtype);
+}
+
+const castOp: Op = {
+  name: "cast",
+  lower: (e, inputs, to) => to.node("Cast", inputs, { to: elementType(e.dtype) }),
+  vjp: ({ inputs: [a] }, [g]) => [isFloat(a.dtype) ? cast(g!, a.dtype) : undefined],
+};
+export const cast = (a: Expr, dtype: DType): Expr =>
+  a.dtype === dtype ? a : expr(castOp, [a], a.shape, dtype);
+
+const stopGradientOp: Op = direct("stopGradient", "Identity");
+/** The same values, through which no gradient flows. */
+export const stopGradient = (a: Expr): Expr => expr(stopGradientOp, [a], a.shape, a.dtype);
+
+// ── Shape ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const reshapeOp: Op = {
+  name: "reshape",
+  lower: (e, [a], to) => to.node("Reshape", [a, to.integers(e.shape)]),
+  vjp: ({ inputs: [a] }, [g]) => [reshape(g!, a.shape)],
+};
+
+/** The same values under another shape; one extent may be -1 and is worked out. */
+export function reshape(a: Expr, shape: Shape): Expr {
+  const known = shape.reduce((product, extent) => (extent === -1 ? product : product * extent), 1);
+  const full = shape.map((extent) => (extent === -1 ? sizeOf(a.shape) / known : extent));
+  if (sizeOf(full) !== sizeOf(a.shape) || full.some((extent) => !Number.isInteger(extent) || extent < 0)) {
+    throw new ShapeError("reshape", `shape ${showShape(a.shape)} cannot become ${showShape(shape)}`);
+  }
+  if (sameShape(full, a.shape)) return a;
+  if (a.op === reshapeOp) return reshape(a.inputs[0], full);
+  return expr(reshapeOp, [a], full, a.dtype);
+}
+
+const transposeOp: Op = {
+  name: "transpose",
+  lower: (e, inputs, to) => to.node("Transpose", inputs, { perm: e.attributes.permutation as number[] }),
+  vjp: (e, [g]) => {
+    const permutation = e.attributes.permutation as readonly number[];
+    return [
+      transpose(
+        g!,
+        permutation.map((_, axis) => permutation.indexOf(axis)),
+      ),
+    ];
+  },
+};
+
+/** Axis `k` of the result is axis `permutation[k]` of `a`. */
+export function transpose(a: Expr, permutation: readonly number[]): Expr {
+  const sorted = [...permutation].sort((x, y) => x - y);
+  if (permutation.length !== a.shape.length || sorted.some((axis, k) => axis !== k)) {
+    throw new ShapeError(
+      "transpose",
+      `[${permutation.join(", ")}] is not a permutation of the axes of ${showShape(a.shape)}`,
+    );
+  }
+  if (permutation.every((axis, k) => axis === k)) return a;
+  return expr(
+    transposeOp,
+    [a],
+    permutation.map((axis) => a.shape[axis]),
+    a.dtype,
+    { permutation },
+  );
+}
+
+const expandOp: Op = {
+  name: "expand",
+  lower: (e, [a], to) => to.node("Expand", [a, to.integers(e.shape)]),
+  vjp: ({ inputs: [a] }, [g]) => [sumTo(g!, a.shape)],
+};
+
+/** Repeats values along axes of extent 1 (and new leading axes) up to `shape`. */
+export function expand(a: Expr, shape: Shape): Expr {
+  if (!sameShape(broadcastShapes("expand", a.shape, shape), shape)) {
+    throw new ShapeError("expand", `shape ${showShape(a.shape)} does not expand to ${showShape(shape)}`);
+  }
+  return sameShape(a.shape, shape) ? a : expr(expandOp, [a], shape, a.dtype);
+}
+
+const concatOp: Op = {
+  name: "concat",
+  lower: (e, inputs, to) => to.node("Concat", inputs, { axis: e.attributes.axis as number }),
+  vjp: (e, [g]) => {
+    const axis = e.attributes.axis as number;
+    let start = 0;
+    return e.inputs.map((part) => {
+      const end = start + part.shape[axis];
+      const piece = slice(g!, axis, start, end);
+      start = end;
+      return piece;
+    });
+  },
+};
+
+/** Joins along `axis`; all other extents must agree. */
+export function concat(parts: readonly Expr[], axis: number): Expr {
+  if (parts.length === 0) throw new ShapeError("concat", "nothing to join");
+  const [first] = parts;
+  const along = resolveAxis("concat", axis, first.shape);
+  for (const [index, part] of parts.entries()) {
+    const agrees =
+      part.shape.length === first.shape.length &&
+      part.shape.every((extent, k) => k === along || extent === first.shape[k]);
+    if (!agrees || part.dtype !== first.dtype) {
+      throw new ShapeError(
+        "concat",
+        `part ${index} is ${part.dtype} ${showShape(part.shape)}, which does not join ${first.dtype} ${showShape(first.shape)} along axis ${axis}`,
+      );
+    }
+  }
+  if (parts.length === 1) return first;
+  const shape = [...first.shape];
+  shape[along] = parts.reduce((total, part) => total + part.shape[along], 0);
+  return expr(concatOp, parts, shape, first.dtype, { axis: along });
+}
+
+const sliceOp: Op = {
+  name: "slice",
+  lower: (e, [a], to) => {
+    const { axis, start, end } = e.attributes as Record<string, number>;
+    return to.node("Slice", [a, to.integers([start]), to.integers([end]), to.integers([axis])]);
+  },
+  vjp: (e, [g]) => {
+    const { axis, start, end } = e.attributes as Record<string, number>;
+    return [pad(g!, axis, start, e.inputs[0].shape[axis] - end)];
+  },
+};
+
+/** Entries `start..end-1` along `axis`. */
+export function slice(a: Expr, axis: number, start: number, end: number): Expr {
+  const along = resolveAxis("slice", axis, a.shape);
+  if (!(start >= 0 && start < end && end <= a.shape[along])) {
+    throw new ShapeError("slice", `${start}..${end} is not a range of axis ${axis} of ${showShape(a.shape)}`);
+  }
+  if (start === 0 && end === a.shape[along]) return a;
+  const shape = [...a.shape];
+  shape[along] = end - start;
+  return expr(sliceOp, [a], shape, a.dtype, { axis: along, start, end });
+}
+
+const padOp: Op = {
+  name: "pad",
+  lower: (e, [a], to) => {
+    const { axis, before, after } = e.attributes as Record<string, number>;
+    const rank = e.shape.length;
+    const pads = new Array<number>(2 * rank).fill(0);
+    pads[axis] = before;
+    pads[rank + axis] = after;
+    return to.node("Pad", [a, to.integers(pads)]);
+  },
+  vjp: (e, [g]) => {
+    const { axis, before } = e.attributes as Record<string, number>;
+    return [slice(g!, axis, before, before + e.inputs[0].shape[axis])];
+  },
+};
+
+/** Adds zeros before and after along `axis`. */
+export function pad(a: Expr, axis: number, before: number, after: number): Expr {
+  const along = resolveAxis("pad", axis, a.shape);
+  if (!(before >= 0 && after >= 0)) throw new ShapeError("pad", `widths ${before} and ${after} must be >= 0`);
+  if (before === 0 && after === 0) return a;
+  const shape = [...a.shape];
+  shape[along] += before + after;
+  return expr(padOp, [a], shape, a.dtype, { axis: along, before, after });
+}
+
+// ── Several results ─────────────────────────────────────────────────────────────────────────────────────────────
+
+const itemOp: Op = {
+  name: "item",
+  lower: () => {
+    throw new Error("an item is read from its tuple, never emitted");
+  },
+};
+
+/** Result `index` of an operator with several results. */
+export const item = (tuple: Expr, index: number): Expr =>
+  expr(itemOp, [tuple], tuple.results![index].shape, tuple.results![index].dtype, { index });
+
+export const isItem = (e: Expr): boolean => e.op === itemOp;
+
+const splitOp: Op = {
+  name: "split",
+  lower: (e, [a], to) =>
+    to.node(
+      "Split",
+      [a, to.integers(e.attributes.sizes as number[])],
+      { axis: e.attributes.axis as number },
+      { results: e.results!.length },
+    ),
+  vjp: (e, upstream) => [
+    concat(
+      e.results!.map(({ shape }, index) => upstream[index] ?? filled(e.dtype, shape, 0)),
+      e.attributes.axis as number,
+    ),
+  ],
+};
+
+/** Cuts `a` along `axis` into pieces of the given sizes. */
+export function split(a: Expr, sizes: readonly number[], axis: number): readonly Expr[] {
+  const along = resolveAxis("split", axis, a.shape);
+  if (sizes.reduce((total, size) => total + size, 0) !== a.shape[along]) {
+    throw new ShapeError(
+      "split",
+      `sizes ${showShape(sizes)} do not add up to axis ${axis} of ${showShape(a.shape)}`,
+    );
+  }
+  if (sizes.length === 1) return [a];
+  const results = sizes.map((size) => ({
+    shape: a.shape.map((extent, k) => (k === along ? size : extent)),
+    dtype: a.dtype,
+  }));
+  const tuple = Object.freeze({ ...expr(splitOp, [a], [], a.dtype, { axis: along, sizes }), results });
+  return sizes.map((_, index) => item(tuple, index));
+}
+
+// ── Reductions ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Reduction {
+  readonly axes: readonly number[];
+  readonly keptShape: Shape;
+  readonly shape: Shape;
+}
+
+function reduction(op: string, a: Expr, axes: readonly number[] | undefined, keep: boolean): Reduction {
+  const resolved = axes?.map((axis) => resolveAxis(op, axis, a.shape)) ?? a.shape.map((_, axis) => axis);
+  const keptShape = a.shape.map((extent, axis) => (resolved.includes(axis) ? 1 : extent));
+  return {
+    axes: resolved,
+    keptShape,
+    shape: keep ? keptShape : a.shape.filter((_, axis) => !resolved.includes(axis)),
+  };
+}
+
+const sumOp: Op = {
+  name: "sum",
+  lower: (e, [a], to) =>
+    to.node("ReduceSum", [a, to.integers(e.attributes.axes as number[])], {
+      keepdims: e.attributes.keep as number,
+    }),
+  vjp: (e, [g]) => {
+    const [a] = e.inputs;
+    const kept = reduction("sum", a, e.attributes.axes as number[], true).keptShape;
+    return [expand(reshape(g!, kept), a.shape)];
+  },
+};
+
+/** Sum over `axes` (all by default). */
+export function sum(a: Expr, axes?: readonly number[], keep = false): Expr {
+  const rule = reduction("sum", a, axes, keep);
+  if (rule.axes.every((axis) => a.shape[axis] === 1)) return reshape(a, rule.shape);
+  return expr(sumOp, [a], rule.shape, a.dtype, { axes: rule.axes, keep: keep ? 1 : 0 });
+}
+
+const maxOp: Op = {
+  name: "max",
+  lower: (e, inputs, to) =>
+    to.node("ReduceMax", inputs, {
+      axes: e.attributes.axes as number[],
+      keepdims: e.attributes.keep as number,
+    }),
+  vjp: (e, [g]) => {
+    const [a] = e.inputs;
+    const axes = e.attributes.axes as number[];
+    const kept = reduction("max", a, axes, true).keptShape;
+    const attained = cast(equal(a, reshape(e, kept)), a.dtype);
+    return [mul(div(attained, sum(attained, axes, true)), reshape(g!, kept))];
+  },
+};
+
+/** Maximum over `axes` (all by default); entries that attain it share the gradient equally. */
+export function max(a: Expr, axes?: readonly number[], keep = false): Expr {
+  const rule = reduction("max", a, axes, keep);
+  return expr(maxOp, [a], rule.shape, a.dtype, { axes: rule.axes, keep: keep ? 1 : 0 });
+}
+
+const argMaxOp: Op = {
+  name: "argMax",
+  lower: (e, inputs, to) => to.node("ArgMax", inputs, { axis: e.attributes.axis as number, keepdims: 0 }),
+};
+
+/** Index of the (first) maximum along `axis`, int64; no gradient. */
+export function argMax(a: Expr, axis: number): Expr {
+  const along = resolveAxis("argMax", axis, a.shape);
+  return expr(
+    argMaxOp,
+    [a],
+    a.shape.filter((_, k) => k !== along),
+    "int64",
+    { axis: along },
+  );
+}
+
+const cumSumOp: Op = {
+  name: "cumSum",
+  lower: (e, [a], to) =>
+    to.node("CumSum", [a, to.constant("int64", [], BigInt64Array.of(BigInt(e.attributes.axis as number)))], {
+      reverse: e.attributes.reverse as number,
+    }),
+  vjp: (e, [g]) => [cumSum(g!, e.attributes.axis as number, e.attributes.reverse === 0)],
+};
+
+/** Running sum along `axis`, from the end when `reverse`. */
+export const cumSum = (a: Expr, axis: number, reverse = false): Expr =>
+  expr(cumSumOp, [a], a.shape, a.dtype, {
+    axis: resolveAxis("cumSum", axis, a.shape),
+    reverse: reverse ? 1 : 0,
+  });
+
+// ── Products ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const swapLast = (a: Expr): Expr => {
+  const axes = a.shape.map((_, axis) => axis);
+  const last = axes.length - 1;
+  [axes[last], axes[last - 1]] = [axes[last - 1], axes[last]];
+  return transpose(a, axes);
+};
+
+const matMulOp: Op = direct("matMul", "MatMul", ({ inputs: [a, b] }, [g]) => [
+  sumTo(matMul(g!, swapLast(b)), a.shape),
+  sumTo(matMul(swapLast(a), g!), b.shape),
+]);
+
+/** Product of the last two axes, `[..., m, k] x [..., k, n] -> [..., m, n]`; leading axes broadcast. */
+export function matMul(a: Expr, b: Expr): Expr {
+  const [m, k] = a.shape.slice(-2);
+  const [inner, n] = b.shape.slice(-2);
+  if (a.shape.length < 2 || b.shape.length < 2 || k !== inner || a.dtype !== b.dtype) {
+    throw new ShapeError(
+      "matMul",
+      `${a.dtype} ${showShape(a.shape)} and ${b.dtype} ${showShape(b.shape)} do not multiply`,
+    );
+  }
+  const leading = broadcastShapes("matMul", a.shape.slice(0, -2), b.shape.slice(0, -2));
+  return expr(matMulOp, [a, b], [...leading, m, n], a.dtype);
+}
+
+const gemmOp: Op = {
+  name: "gemm",
+  lower: (e, inputs, to) =>
+    to.node("Gemm", inputs, {
+      transA: e.attributes.transposeA as number,
+      transB: e.attributes.transposeB as number,
+    }),
+  vjp: (e, [g]) => {
+    const [a, b, c] = e.inputs;
+    const transposeA = e.attributes.transposeA === 1;
+    const transposeB = e.attributes.transposeB === 1;
+    const forA = transposeA
+      ? gemm(b, g!, undefined, { transposeA: transposeB, transposeB: true })
+      : gemm(g!, b, undefined, { transposeB: !transposeB });
+    const forB = transposeB
+      ? gemm(g!, a, undefined, { transposeA: true, transposeB: transposeA })
+      : gemm(a, g!, undefined, { transposeA: !transposeA });
+    return c === undefined ? [forA, forB] : [forA, forB, sumRowsTo(g!, c.shape)];
+  },
+};
+
+/**
+ * Sums the rows of `[m, n]` to a bias' shape, as a product with ones: measured several times faster than
+ * ReduceSum over the leading axis.
+ */
+function sumRowsTo(gradient: Expr, shape: Shape): Expr {
+  const [m, n] = gradient.shape;
+  if (sizeOf(shape) !== n || m === 1) return sumTo(gradient, shape);
+  return reshape(gemm(filled(gradient.dtype, [1, m], 1), gradient), shape);
+}
+
+/**
+ * `A B + c` for matrices, `[m, k] x [k, n] + [n] -> [m, n]`; `transposeA`: `A` is given as `[k, m]`; `transposeB`: `B` is
+ * given as `[n, k]`.
+ */
+export function gemm(
+  a: Expr,
+  b: Expr,
+  c?: Expr,
+  { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {},
+): Expr {
+  if (a.shape.length !== 2 || b.shape.length !== 2) {
+    throw new ShapeError("gemm", `needs two matrices, got ${showShape(a.shape)} and ${showShape(b.shape)}`);
+  }
+  const [m, k] = transposeA ? [a.shape[1], a.shape[0]] : a.shape;
+  const [inner, n] = transposeB ? [b.shape[1], b.shape[0]] : b.shape;
+  if (k !== inner || a.dtype !== b.dtype) {
+    throw new ShapeError(
+      "gemm",
+      `${a.dtype} ${showShape(a.shape)}${transposeA ? "ᵀ" : ""} and ${b.dtype} ${showShape(b.shape)}${transposeB ? "ᵀ" : ""} do not multiply`,
+    );
+  }
+  if (c !== undefined && !sameShape(broadcastShapes("gemm", c.shape, [m, n]), [m, n])) {
+    throw new ShapeError("gemm", `bias ${showShape(c.shape)} does not fit the product ${showShape([m, n])}`);
+  }
+  return expr(gemmOp, c === undefined ? [a, b] : [a, b, c], [m, n], a.dtype, {
+    transposeA: transposeA ? 1 : 0,
+    transposeB: transposeB ? 1 : 0,
+  });
+}
+
+// ── Gathering ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Up to this many table rows a product with a one-hot matrix sums gradients faster than a scatter does. */
+const ONE_HOT_ROWS = 64;
+
+const gatherOp: Op = {
+  name: "gather",
+  lower: (_e, inputs, to) => to.node("Gather", inputs, { axis: 0 }),
+  vjp: ({ inputs: [table, indices] }, [g]) => {
+    const rows = table.shape[0];
+    const width = sizeOf(table.shape.slice(1));
+    const count = sizeOf(indices.shape);
+    if (rows > ONE_HOT_ROWS || table.shape.length !== 2) {
+      return [scatterAdd(reshape(indices, [count]), reshape(g!, [count, ...table.shape.slice(1)]), rows)];
+    }
+    const hot = cast(equal(reshape(indices, [count, 1]), range(indices.dtype, rows)), table.dtype);
+    return [gemm(hot, reshape(g!, [count, width]), undefined, { transposeA: true }), undefined];
+  },
+};
+
+/** Rows of a table, `[U, ...] x indices [...] -> [..., ...]`; indices are int32 or int64 in `0..U-1`. */
+export function gather(table: Expr, indices: Expr): Expr {
+  if (table.shape.length < 1 || (indices.dtype !== "int32" && indices.dtype !== "int64")) {
+    throw new ShapeError(
+      "gather",
+      `needs a table and integer indices, got ${showShape(table.shape)} and ${indices.dtype}`,
+    );
+  }
+  return expr(gatherOp, [table, indices], [...indices.shape, ...table.shape.slice(1)], table.dtype);
+}
+
+const scatterAddOp: Op = {
+  name: "scatterAdd",
+  lower: (e, [indices, updates], to) => {
+    const zeros = to.node("Expand", [
+      to.constant(e.dtype, [], e.dtype === "float64" ? new Float64Array(1) : new Float32Array(1)),
+      to.integers(e.shape),
+    ])[0];
+    const wide = to.node("Cast", [indices], { to: elementType("int64") })[0];
+    const column = to.node("Reshape", [wide, to.integers([sizeOf(e.inputs[0].shape), 1])])[0];
+    return to.node("ScatterND", [zeros, column, updates], { reduction: "add" });
+  },
+  vjp: ({ inputs: [indices] }, [g]) => [undefined, gather(g!, indices)],
+};
+
+/** Adds row `k` of `updates` `[R, ...]` to row `indices[k]` of a table of `rows` zero rows. */
+export function scatterAdd(indices: Expr, updates: Expr, rows: number): Expr {
+  if (indices.shape.length !== 1 || updates.shape[0] !== indices.shape[0]) {
+    throw new ShapeError(
+      "scatterAdd",
+      `indices ${showShape(indices.shape)} do not match the rows of updates ${showShape(updates.shape)}`,
+    );
+  }
+  return expr(scatterAddOp, [indices, updates], [rows, ...updates.shape.slice(1)], updates.dtype);
+}
+
+// ── Normalisation ───────────────────────────────────────────────────────────────────────────────────────────────
+
+const softmaxOp: Op = direct("softmax", "Softmax", (e, [g]) => {
+  const weighted = mul(g!, e);
+  return [sub(weighted, mul(e, sum(weighted, [-1], true)))];
+});
+const logSoftmaxOp: Op = direct("logSoftmax", "LogSoftmax", (e, [g]) => [
+  sub(g!, mul(exp(e), sum(g!, [-1], true))),
+]);
+
+/** Softmax over the last axis. */
+export const softmax = (a: Expr): Expr => expr(softmaxOp, [a], a.shape, a.dtype, { axis: -1 });
+/** Logarithm of the softmax over the last axis. */
+export const logSoftmax = (a: Expr): Expr => expr(logSoftmaxOp, [a], a.shape, a.dtype, { axis: -1 });
+
+const layerNormOp: Op = {
+  name: "layerNorm",
+  lower(e, [a, scale, bias], to) {
+    if (e.dtype === "float32") {
+      return to.node("LayerNormalization", [a, scale, bias], { axis: -1, ...e.attributes }, { results: 3 });
+    }
+    // ONNX types the statistics of LayerNormalization as float32 whatever its input.
+    const one = (operator: string, ...inputs: string[]): string => to.node(operator, inputs)[0];
+    const average = (x: string): string => to.node("ReduceMean", [x], { axes: [-1], keepdims: 1 })[0];
+    const number = (value: number): string => to.constant("float64", [], Float64Array.of(value));
+    const mean = average(a);
+    const centred = one("Sub", a, mean);
+    const spread = one("Add", average(one("Mul", centred, centred)), number(e.attributes.epsilon as number));
+    const inverse = one("Div", number(1), one("Sqrt", spread));
+    return [one("Add", one("Mul", one("Mul", centred, inverse), scale), bias), mean, inverse];
+  },
+  vjp: (e, [g, forMean, forDeviation]) => {
+    const [a, scale, bias] = e.inputs;
+    if (g === undefined || forMean !== undefined || forDeviation !== undefined) {
+      throw new Error("layerNorm: a gradient of its own gradient is not supported");
+    }
+    const width = a.shape[a.shape.length - 1];
+    const rows = sizeOf(a.shape) / width;
+    const normalised = mul(sub(a, item(e, 1)), item(e, 2));
+    const scaled = mul(g, scale);
+    const alongNormal = mul(sum(mul(scaled, normalised), [-1], true), 1 / width);
+    const alongMean = mul(sum(scaled, [-1], true), 1 / width);
+    const forInput = mul(sub(sub(scaled, alongMean), mul(normalised, alongNormal)), item(e, 2));
+    const matrix = (x: Expr): Expr => reshape(x, [rows, width]);
+    return [forInput, sumRowsTo(matrix(mul(g, normalised)), scale.shape), sumRowsTo(matrix(g), bias.shape)];
+  },
+};
+
+/**
+ * Layer normalisation over the last axis with a learned `scale` and `bias` `[d]`: values minus their mean, over
+ * their standard deviation (population variance plus `epsilon`).
+ */
+export function layerNorm(a: Expr, scale: Expr, bias: Expr, epsilon = 1e-5): Expr {
+  const width = a.shape[a.shape.length - 1];
+  for (const [name, parameter] of [
+    ["scale", scale],
+    ["bias", bias],
+  ] as const) {
+    if (!sameShape(parameter.shape, [width])) {
+      throw new ShapeError(
+        "layerNorm",
+        `${name} ${showShape(parameter.shape)} does not fit ${showShape(a.shape)}`,
+      );
+    }
+  }
+  const statistics = { shape: [...a.shape.slice(0, -1), 1], dtype: a.dtype };
+  const results = [{ shape: a.shape, dtype: a.dtype }, statistics, statistics];
+  const tuple = Object.freeze({ ...expr(layerNormOp, [a, scale, bias], [], a.dtype, { epsilon }), results });
+  return item(tuple, 0);
+}
+
+/** A float dtype, or an error that names who asked. */
+export function floatType(op: string, dtype: DType): FloatType {
+  if (!isFloat(dtype)) throw new ShapeError(op, `needs a float, got ${dtype}`);
+  return dtype;
+}

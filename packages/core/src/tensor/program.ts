@@ -1,0 +1,275 @@
+import { Tensor as OrtTensor } from "onnxruntime-common";
+import type { Engine, Feeds, Session, SessionOptions } from "./engine.ts";
+import {
+  type DType,
+  type Expr,
+  isFloat,
+  type Shape,
+  ShapeError,
+  sameShape,
+  showShape,
+  sizeOf,
+} from "./expr.ts";
+import { topologicalOrder } from "./grad.ts";
+import { graphBuilder } from "./onnx.ts";
+import { constant, input, isItem } from "./ops.ts";
+
+/** Memory of a program's input or result. */
+export type Values = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
+
+export interface InputSpec {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Memory to read from at every run; the program makes its own when absent. */
+  readonly values?: Values;
+}
+
+/**
+ * State that programs share and update: parameters, optimiser moments, counters. It lives in two buffers; a run
+ * reads one and writes the other, and only a successful run makes the new values current.
+ */
+export interface Variable {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** The current values. Writing to them changes the state. */
+  readonly values: Values;
+  readonly current: OrtTensor;
+  readonly next: OrtTensor;
+  /** Makes the values written to `next` current. */
+  advance(): void;
+}
+
+/** Result values or updates of a program, by name. */
+export type Named<T> = Readonly<Record<string, T>>;
+
+export interface ProgramSpec<I extends Named<InputSpec>, V extends Named<Variable>, O extends string> {
+  readonly name: string;
+  readonly inputs: I;
+  readonly variables?: V;
+  /** Traces the program: from expressions of inputs and variables to results and new values of variables. */
+  build(leaves: { readonly [K in keyof I | keyof V]: Expr }): {
+    readonly results: Readonly<Record<O, Expr>>;
+    readonly updates?: { readonly [K in keyof V]?: Expr };
+  };
+  /** Results that must be finite: a run where one is not leaves all variables as they were and throws. */
+  readonly finite?: readonly NoInfer<O>[];
+}
+
+/** A compiled program. */
+export interface Program<I extends string, O extends string> {
+  readonly name: string;
+  /** The ONNX file. Inputs keep their names; updates are results called `next/<variable>`. */
+  readonly onnx: Uint8Array;
+  /** Number of nodes before the runtime's own optimisation. */
+  readonly nodeCount: number;
+  /** Memory read at every run. */
+  readonly inputs: Readonly<Record<I, Values>>;
+  /** Memory written by every run. */
+  readonly results: Readonly<Record<O, Values>>;
+  /** @throws NonFiniteError when a guarded result is not a finite number; variables then keep their values. */
+  run(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** A guarded result of a program is infinite or not a number. */
+export class NonFiniteError extends Error {
+  readonly quantity: string;
+  readonly value: number;
+  constructor(program: string, quantity: string, value: number) {
+    super(`${program}: ${quantity} is ${value}`);
+    this.name = "NonFiniteError";
+    this.quantity = quantity;
+    this.value = value;
+  }
+}
+
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+} as const;
+
+export function allocate(dtype: DType, shape: Shape): Values {
+  return new ARRAYS[dtype](sizeOf(shape));
+}
+
+/** New state with the given first values (zeros when absent). */
+export function variable(name: string, dtype: DType, shape: Shape, first?: ArrayLike<number>): Variable {
+  const buffers = [allocate(dtype, shape), allocate(dtype, shape)] as const;
+  if (first !== undefined) {
+    if (first.length !== sizeOf(shape)) {
+      throw new ShapeError("variable", `"${name}" of shape ${showShape(shape)} got ${first.length} values`);
+    }
+    (buffers[0] as Float32Array).set(first);
+  }
+  const tensors = [tensorOver(dtype, shape, buffers[0]), tensorOver(dtype, shape, buffers[1])] as const;
+  let active: 0 | 1 = 0;
+  return {
+    name,
+    dtype,
+    shape,
+    get values() {
+      return buffers[active];
+    },
+    get current() {
+      return tensors[active];
+    },
+    get next() {
+      return tensors[active === 0 ? 1 : 0];
+    },
+    advance() {
+      active = active === 0 ? 1 : 0;
+    },
+  };
+}
+
+const tensorOver = (dtype: DType, shape: Shape, values: Values): OrtTensor =>
+  new OrtTensor(dtype as "float32", values as Float32Array, shape);
+
+/** Traces, lowers and loads a program; it can then be run many times without allocating. */
+export async function compile<
+  const I extends Named<InputSpec>,
+  const V extends Named<Variable>,
+  const O extends string,
+>(
+  engine: Engine,
+  spec: ProgramSpec<I, V, O>,
+  options?: SessionOptions,
+): Promise<Program<keyof I & string, O>> {
+  const { onnx, nodeCount, results, updates } = trace(spec);
+  const session = await engine.load(onnx, options);
+  return bind(spec, { onnx, nodeCount, results, updates }, session);
+}
+
+interface Traced {
+  readonly onnx: Uint8Array;
+  readonly nodeCount: number;
+  readonly results: readonly (readonly [string, Expr])[];
+  /** Names of the variables that a run replaces. */
+  readonly updates: readonly string[];
+}
+
+/** Only traces and lowers: the ONNX file of a program, without loading it. */
+export function trace<I extends Named<InputSpec>, V extends Named<Variable>, O extends string>(
+  spec: ProgramSpec<I, V, O>,
+): Traced {
+  const leafSpecs: Record<string, { dtype: DType; shape: Shape }> = { ...spec.inputs, ...spec.variables };
+  const leaves = Object.fromEntries(
+    Object.entries(leafSpecs).map(([name, { dtype, shape }]) => [name, input(name, dtype, shape)]),
+  );
+  const built = spec.build(leaves as never);
+  const updates = Object.entries(built.updates ?? {}) as [string, Expr][];
+  for (const [name, value] of updates) {
+    const target = spec.variables?.[name];
+    if (target === undefined || !sameShape(target.shape, value.shape) || target.dtype !== value.dtype) {
+      throw new ShapeError(
+        spec.name,
+        `the update of "${name}" is ${value.dtype} ${showShape(value.shape)}, the variable ${target?.dtype} ${showShape(target?.shape ?? [])}`,
+      );
+    }
+  }
+  const results = Object.entries(built.results) as [string, Expr][];
+  const outputs = [...results, ...updates.map(([name, value]) => [`next/${name}`, value] as const)];
+
+  const builder = graphBuilder();
+  const lowered = new Map<Expr, readonly string[]>();
+  const seen = new Map<string, readonly string[]>();
+  for (const node of topologicalOrder(outputs.map(([, value]) => value))) {
+    if (node.name !== undefined) {
+      if (leaves[node.name] !== node) node.op.lower(node, [], builder);
+      lowered.set(node, [node.name]);
+      continue;
+    }
+    if (isItem(node)) {
+      lowered.set(node, [lowered.get(node.inputs[0])![node.attributes.index as number]]);
+      continue;
+    }
+    const operands = node.inputs.map((child) => lowered.get(child)![0]);
+    if (node.data !== undefined) {
+      lowered.set(node, node.op.lower(node, operands, builder));
+      continue;
+    }
+    // Equal operators on equal values are computed once.
+    const key = `${node.op.name}(${operands.join(",")})${JSON.stringify(node.attributes)}${node.dtype}${showShape(node.shape)}`;
+    const names = seen.get(key) ?? node.op.lower(node, operands, builder);
+    seen.set(key, names);
+    lowered.set(node, names);
+  }
+  for (const [name, value] of outputs) builder.alias(lowered.get(value)![0], name);
+
+  const onnx = builder.encode({
+    name: spec.name,
+    inputs: Object.entries(leafSpecs).map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+    outputs: outputs.map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+  });
+  return { onnx, nodeCount: builder.nodeCount, results, updates: updates.map(([name]) => name) };
+}
+
+function bind<I extends Named<InputSpec>, V extends Named<Variable>, O extends string>(
+  spec: ProgramSpec<I, V, O>,
+  traced: Traced,
+  session: Session,
+): Program<keyof I & string, O> {
+  const feeds: Feeds = {};
+  const fetches: Feeds = {};
+  const inputs: Record<string, Values> = {};
+  const results: Record<string, Values> = {};
+  for (const [name, { dtype, shape, values }] of Object.entries(spec.inputs)) {
+    if (values !== undefined && (values.length !== sizeOf(shape) || !(values instanceof ARRAYS[dtype]))) {
+      throw new ShapeError(
+        spec.name,
+        `memory of input "${name}" is a ${values.constructor.name} of ${values.length}, expected ${dtype} ${showShape(shape)}`,
+      );
+    }
+    inputs[name] = values ?? allocate(dtype, shape);
+    feeds[name] = tensorOver(dtype, shape, inputs[name]);
+  }
+  for (const [name, { dtype, shape }] of traced.results) {
+    results[name] = allocate(dtype, shape);
+    fetches[name] = tensorOver(dtype, shape, results[name]);
+  }
+  const read = Object.entries(spec.variables ?? {});
+  const written = traced.updates.map((name) => [`next/${name}`, spec.variables![name]] as const);
+  const guarded = spec.finite ?? [];
+
+  return {
+    name: spec.name,
+    onnx: traced.onnx,
+    nodeCount: traced.nodeCount,
+    inputs: inputs as Record<keyof I & string, Values>,
+    results: results as Record<O, Values>,
+    async run() {
+      for (const [name, state] of read) feeds[name] = state.current;
+      for (const [name, state] of written) fetches[name] = state.next;
+      await session.run(feeds, fetches);
+      for (const name of guarded) {
+        for (const value of results[name] as Float32Array) {
+          if (!Number.isFinite(value)) throw new NonFiniteError(spec.name, name, value);
+        }
+      }
+      for (const [, state] of written) state.advance();
+    },
+    dispose: () => session.dispose(),
+  };
+}
+
+/** Evaluates one expression of constants, for tests and small one-off computations. */
+export async function evaluate(engine: Engine, value: Expr): Promise<Values> {
+  const program = await compile(engine, {
+    name: "evaluate",
+    inputs: { unused: { dtype: "float32", shape: [1] } },
+    build: () => ({ results: { value } }),
+  });
+  await program.run();
+  await program.dispose();
+  return program.results.value;
+}
+
+/** A constant expression from an array in memory. */
+export const fromArray = (values: Values, shape: Shape): Expr => {
+  const dtype = (Object.keys(ARRAYS) as DType[]).find((key) => values instanceof ARRAYS[key])!;
+  return constant(dtype, shape, isFloat(dtype) ? (values as Float32Array) : Array.from(values as Int32Array));
+};
