@@ -1,7 +1,11 @@
 import { aloha } from "./aloha.ts";
+import { alohaGolden } from "./aloha-golden.ts";
 import { coordinationGame } from "./coordination-game.ts";
 
 /** The environments that come with corral, by name. */
-export const environments = { "coordination-game": coordinationGame, aloha } as const;
+export const environments = {
+  "coordination-game": coordinationGame,
+  aloha: { ...aloha, golden: alohaGolden },
+} as const;
 
 export type EnvironmentName = keyof typeof environments;

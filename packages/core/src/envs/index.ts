@@ -5,6 +5,14 @@ export {
   alohaNeighbours,
   createAloha,
 } from "./aloha.ts";
+export {
+  type AlohaPolicy,
+  alternateSets,
+  fixedSenders,
+  greedyInOrder,
+  playAloha,
+  randomSenders,
+} from "./aloha-policies.ts";
 export { parseConfig } from "./config.ts";
 export {
   type CoordinationGameConfig,
