@@ -56,8 +56,10 @@ const SESSION_OPTIONS = {
 export async function loadEngine(only?: Engine["name"]): Promise<Engine> {
   if (only !== "onnxruntime-web") {
     try {
-      const runtime = (await import("#onnxruntime-native")).default as unknown as Runtime | undefined;
-      if (runtime !== undefined) return nativeEngine(runtime);
+      const loaded: object = await import("#onnxruntime-native");
+      // A CommonJS package: loaders differ in whether its exports are the default export or the namespace.
+      const runtime = "default" in loaded && loaded.default ? loaded.default : loaded;
+      if ("InferenceSession" in runtime) return nativeEngine(runtime as Runtime);
     } catch (error) {
       if (only === "onnxruntime-node") throw error;
     }

@@ -75,3 +75,4 @@ export {
   type Variable,
   variable,
 } from "./program.ts";
+export { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
