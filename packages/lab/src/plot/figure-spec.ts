@@ -1,0 +1,73 @@
+/** One axis of a panel. */
+export interface Axis {
+  readonly label: string;
+  /** Written in brackets after the label, for example `"steps"`. */
+  readonly unit?: string;
+  /** Lowest and highest value shown; what lies outside is cut off. Default: all of the data. */
+  readonly domain?: readonly [number, number];
+  /** Number format of the ticks in the notation of d3-format. Default `"~s"` (10k, 1M) for x and `"~g"` for y. */
+  readonly format?: string;
+}
+
+/** One line with an optional band. All arrays have one length, in order of the steps. */
+export interface Curve {
+  /** Shown as its label; curves of one name have one colour in every panel. */
+  readonly name: string;
+  readonly steps: ArrayLike<number>;
+  readonly centre: ArrayLike<number>;
+  readonly low?: ArrayLike<number>;
+  readonly high?: ArrayLike<number>;
+}
+
+/** A horizontal rule with a label, such as the score of a scripted policy. */
+export interface ReferenceLine {
+  readonly label: string;
+  readonly value: number;
+}
+
+export interface LinePanel {
+  readonly title?: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  readonly curves: readonly Curve[];
+  readonly references?: readonly ReferenceLine[];
+}
+
+export interface LineFigure {
+  readonly title?: string;
+  /** Sentences under the panels. Say here what the line and the band are. */
+  readonly caption?: string;
+  readonly panels: readonly LinePanel[];
+  /** Panels beside each other before a new row begins. Default 3. */
+  readonly columns?: number;
+  /** Size of one panel's plotting area in pixels. Default 300 x 200. */
+  readonly panelSize?: readonly [number, number];
+}
+
+/** One bar with an optional error bar. */
+export interface Bar {
+  /** Shown under the bar's group. */
+  readonly group: string;
+  /** Decides the colour. */
+  readonly name: string;
+  readonly value: number;
+  readonly low?: number;
+  readonly high?: number;
+}
+
+export interface BarPanel {
+  readonly title?: string;
+  /** Title of the axis of groups. */
+  readonly groupLabel: string;
+  readonly y: Axis;
+  readonly bars: readonly Bar[];
+  readonly references?: readonly ReferenceLine[];
+}
+
+export interface BarFigure {
+  readonly title?: string;
+  readonly caption?: string;
+  readonly panels: readonly BarPanel[];
+  readonly columns?: number;
+  readonly panelSize?: readonly [number, number];
+}

@@ -1,0 +1,206 @@
+import { InputError } from "corral/errors";
+import type { Curve, LineFigure, LinePanel } from "./figure-spec.ts";
+import { type LayerSpec, layOut, referenceLayers, textWidth, type UnitSpec, yAxis } from "./layout.ts";
+import { axisTitle, dashes, niceDomain, palette, textPalette } from "./style.ts";
+
+/** Distance of two labels' base lines, in pixels. */
+const labelHeight = 14;
+
+/**
+ * Draws learning curves as an SVG document: one line per curve with its band, each labelled at its right end in its
+ * colour. The same figure gives the same bytes.
+ *
+ * @throws InputError when a curve's arrays differ in length, a curve is empty or there are more curves than colours
+ */
+export async function renderLines(figure: LineFigure): Promise<string> {
+  const names = [...new Set(figure.panels.flatMap((panel) => panel.curves.map((curve) => curve.name)))];
+  if (names.length > palette.length) {
+    throw new InputError(`figure: expected at most ${palette.length} curves but received ${names.length}`);
+  }
+  const size = figure.panelSize ?? [300, 200];
+  return layOut(
+    figure,
+    size,
+    // Leader line and text of the longest label.
+    24 + Math.max(...names.map((name) => textWidth(name, 11.5))),
+    figure.panels.map((panel) => linePanel(panel, names, size)),
+  );
+}
+
+function linePanel(
+  panel: LinePanel,
+  names: readonly string[],
+  [width, height]: readonly [number, number],
+): LayerSpec {
+  for (const curve of panel.curves) checkCurve(curve);
+  const references = panel.references ?? [];
+  const xDomain = panel.x.domain ?? extent(panel.curves.flatMap((curve) => Array.from(curve.steps)));
+  const yDomain =
+    panel.y.domain ??
+    niceDomain([
+      ...panel.curves.flatMap((curve) =>
+        [curve.centre, curve.low ?? [], curve.high ?? []].flatMap((a) => Array.from(a)),
+      ),
+      ...references.map((reference) => reference.value),
+    ]);
+
+  const present = names.filter((name) => panel.curves.some((curve) => curve.name === name));
+  const colour = {
+    field: "name",
+    type: "nominal",
+    scale: { domain: present, range: present.map((name) => palette[names.indexOf(name)]) },
+    legend: null,
+  };
+  const x = {
+    field: "step",
+    type: "quantitative",
+    scale: { domain: xDomain, nice: false },
+    axis: {
+      title: axisTitle(panel.x),
+      format: panel.x.format ?? "~s",
+      // Ticks share one prefix, which would make zero "0k".
+      labelExpr: "datum.value === 0 ? '0' : datum.label",
+      grid: false,
+      tickCount: 5,
+      labelFlush: false,
+    },
+  };
+  const y = { field: "centre", type: "quantitative", ...yAxis(panel.y, yDomain) };
+
+  const rows = panel.curves.flatMap((curve) =>
+    Array.from(curve.steps, (step, i) => ({
+      name: curve.name,
+      step,
+      centre: curve.centre[i],
+      low: curve.low?.[i] ?? curve.centre[i],
+      high: curve.high?.[i] ?? curve.centre[i],
+    })),
+  );
+  const layers: UnitSpec[] = [
+    {
+      data: { values: rows },
+      mark: { type: "area", opacity: 0.16, clip: true },
+      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: colour },
+    },
+    ...referenceLayers(references, yDomain, width, height, "start"),
+    {
+      data: { values: rows },
+      mark: { type: "line", strokeWidth: 1.8, clip: true, strokeCap: "butt", strokeJoin: "round" },
+      encoding: {
+        x,
+        y,
+        color: colour,
+        strokeDash: {
+          field: "name",
+          type: "nominal",
+          scale: { domain: present, range: present.map((name) => dashes[names.indexOf(name)]) },
+          legend: null,
+        },
+      },
+    },
+    ...endLabels(panel.curves, names, yDomain, width, height),
+  ];
+  return { ...(panel.title === undefined ? {} : { title: panel.title }), width, height, layer: layers };
+}
+
+/**
+ * The names of the curves beside their last points. Labels that would overlap are moved apart, in the order of the
+ * points, and a thin line leads from each point to its label.
+ */
+function endLabels(
+  curves: readonly Curve[],
+  names: readonly string[],
+  [low, high]: readonly [number, number],
+  width: number,
+  height: number,
+): UnitSpec[] {
+  const ends = curves
+    .map((curve) => {
+      const value = curve.centre[curve.centre.length - 1];
+      const share = Math.min(1, Math.max(0, (high - value) / (high - low)));
+      return { name: curve.name, at: share * height };
+    })
+    .sort((a, b) => a.at - b.at || names.indexOf(a.name) - names.indexOf(b.name));
+  const places = spread(
+    ends.map((end) => end.at),
+    labelHeight,
+    height,
+  );
+  return ends.flatMap((end, i) => {
+    const color = palette[names.indexOf(end.name)];
+    return [
+      {
+        data: { values: [{}] },
+        mark: { type: "rule", color, strokeWidth: 0.8, opacity: 0.7 },
+        encoding: {
+          x: { value: width + 2 },
+          x2: { value: width + 13 },
+          y: { value: end.at },
+          y2: { value: places[i] },
+        },
+      },
+      {
+        data: { values: [{}] },
+        mark: {
+          type: "text",
+          text: end.name,
+          color: textPalette[names.indexOf(end.name)],
+          align: "left",
+          baseline: "middle",
+          fontSize: 11.5,
+        },
+        encoding: { x: { value: width + 16 }, y: { value: places[i] } },
+      },
+    ];
+  });
+}
+
+/**
+ * Positions as close as possible to the wanted ones (in ascending order) with at least `distance` between
+ * neighbours, inside [0, limit] when they fit: clusters that overlap are merged and centred on their mean.
+ */
+export function spread(wanted: readonly number[], distance: number, limit: number): number[] {
+  const clusters: { first: number; count: number; centre: number }[] = [];
+  const start = (cluster: { count: number; centre: number }) => {
+    const reach = (cluster.count - 1) * distance;
+    return Math.max(0, Math.min(cluster.centre - reach / 2, limit - reach));
+  };
+  wanted.forEach((position, index) => {
+    let cluster = { first: index, count: 1, centre: position };
+    for (;;) {
+      const before = clusters.at(-1);
+      if (before === undefined || start(before) + before.count * distance <= start(cluster) + 1e-9) break;
+      clusters.pop();
+      const count = before.count + cluster.count;
+      const centre = (before.centre * before.count + cluster.centre * cluster.count) / count;
+      cluster = { first: before.first, count, centre };
+    }
+    clusters.push(cluster);
+  });
+  return clusters.flatMap((cluster) =>
+    Array.from({ length: cluster.count }, (_, i) => start(cluster) + i * distance),
+  );
+}
+
+function checkCurve(curve: Curve): void {
+  const length = curve.steps.length;
+  if (length === 0) throw new InputError(`figure: curve "${curve.name}" has no points`);
+  for (const key of ["centre", "low", "high"] as const) {
+    const values = curve[key];
+    if (values !== undefined && values.length !== length) {
+      throw new InputError(
+        `figure: curve "${curve.name}" has ${length} steps but ${values.length} values of ${key}`,
+      );
+    }
+  }
+}
+
+function extent(values: readonly number[]): [number, number] {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of values) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return low < high ? [low, high] : low === high ? [low - 1, high + 1] : [0, 1];
+}

@@ -1,0 +1,170 @@
+import { createHash } from "node:crypto";
+import { InputError } from "corral/errors";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type BarFigure, type LineFigure, renderBars, renderLines, sparkline, svgToPng } from "./index.ts";
+import { spread } from "./lines.ts";
+import { niceDomain, wrapText } from "./style.ts";
+
+const figure: LineFigure = {
+  title: "Two methods",
+  caption: "Mean over 3 seeds; the band is one standard error to each side.",
+  panels: [
+    {
+      title: "left panel",
+      x: { label: "environment steps" },
+      y: { label: "return", unit: "points" },
+      curves: [
+        {
+          name: "slow",
+          steps: [0, 10_000, 20_000],
+          centre: [0, 1, 2],
+          low: [0, 0.5, 1.5],
+          high: [0, 1.5, 2.5],
+        },
+        { name: "fast", steps: [0, 10_000, 20_000], centre: [0, 3, 4] },
+      ],
+      references: [
+        { label: "script", value: 3.5 },
+        { label: "far away", value: 400 },
+      ],
+    },
+    {
+      title: "right panel",
+      x: { label: "environment steps" },
+      y: { label: "price of anarchy", domain: [0, 1] },
+      curves: [{ name: "fast", steps: [0, 5000], centre: [-50, 0.5] }],
+    },
+  ],
+};
+
+test("an SVG figure shows titles, axis titles with units, labels, references and caption", async () => {
+  const svg = await renderLines({
+    ...figure,
+    panels: [{ ...figure.panels[0], references: [{ label: "script", value: 3.5 }] }, figure.panels[1]],
+  });
+  for (const text of ["Two methods", "left panel", "right panel", "return (points)", "price of anarchy"]) {
+    expect(svg).toContain(`>${text}<`);
+  }
+  for (const text of ["slow", "fast", "script", "environment steps", "10k"])
+    expect(svg).toContain(`>${text}<`);
+  expect(svg).toContain("one standard error");
+  expect(svg).not.toContain(">0k<");
+});
+
+test("a reference outside the axis is left out", async () => {
+  const [panel] = figure.panels;
+  const svg = await renderLines({ panels: [{ ...panel, y: { ...panel.y, domain: [0, 5] } }] });
+  expect(svg).toContain(">script<");
+  expect(svg).not.toContain("far away");
+});
+
+test("equal figures give equal bytes, however many were drawn before", async () => {
+  const first = await renderLines(figure);
+  await renderBars(bars);
+  const [second, third] = await Promise.all([renderLines(figure), renderLines(figure)]);
+  expect(second).toBe(first);
+  expect(third).toBe(first);
+  const hash = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+  expect(hash(svgToPng(second))).toBe(hash(svgToPng(first)));
+});
+
+test("a PNG has the SVG's size times the scale, and its text is drawn", async () => {
+  const svg = await renderLines(figure);
+  const [, width, height] = /width="(\d+)" height="(\d+)"/.exec(svg)!.map(Number);
+  const png = Buffer.from(svgToPng(svg, 3));
+  expect(png.subarray(1, 4).toString()).toBe("PNG");
+  // IHDR: width and height as big-endian 32-bit numbers from byte 16.
+  expect(png.readUInt32BE(16)).toBe(3 * width);
+  expect(png.readUInt32BE(20)).toBe(3 * height);
+  const withText = svgToPng(
+    '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><text y="15">W</text></svg>',
+  );
+  const without = svgToPng('<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"></svg>');
+  expect(Buffer.compare(withText, without)).not.toBe(0);
+});
+
+const bars: BarFigure = {
+  panels: [
+    {
+      title: "final scores",
+      groupLabel: "agents",
+      y: { label: "return", unit: "points" },
+      bars: [
+        { group: "2", name: "slow", value: 1, low: 0.5, high: 1.5 },
+        { group: "2", name: "fast", value: 2 },
+        { group: "5", name: "slow", value: 3 },
+      ],
+    },
+  ],
+};
+
+test("bars show groups, axis titles and a legend", async () => {
+  const svg = await renderBars(bars);
+  for (const text of ["final scores", "agents", "return (points)", "2", "5", "slow", "fast"]) {
+    expect(svg).toContain(`>${text}<`);
+  }
+});
+
+test("malformed curves are refused by name", async () => {
+  const axis = { label: "x" };
+  const panel = (curve: object) => ({ panels: [{ x: axis, y: axis, curves: [curve as never] }] });
+  await expect(renderLines(panel({ name: "a", steps: [1, 2], centre: [1] }))).rejects.toThrow(
+    'curve "a" has 2 steps but 1 values of centre',
+  );
+  await expect(renderLines(panel({ name: "a", steps: [], centre: [] }))).rejects.toThrow(InputError);
+  const many = Array.from({ length: 8 }, (_, i) => ({ name: `${i}`, steps: [0], centre: [0] }));
+  await expect(renderLines({ panels: [{ x: axis, y: axis, curves: many }] })).rejects.toThrow(
+    "at most 7 curves",
+  );
+});
+
+test("labels are moved apart by no more than is needed", () => {
+  expect(spread([10, 50, 100], 14, 200)).toEqual([10, 50, 100]);
+  expect(spread([50, 50], 14, 200)).toEqual([43, 57]);
+  // Two clusters that grow into each other become one around their mean, (40 + 41 + 60) / 3 = 47.
+  expect(spread([40, 41, 60], 14, 200)).toEqual([33, 47, 61]);
+  expect(spread([0, 1], 14, 200)).toEqual([0, 14]);
+  expect(spread([199, 200], 14, 200)).toEqual([186, 200]);
+});
+
+test("labels keep their distance and order and stay on the panel", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.double({ min: 0, max: 200, noNaN: true }), { minLength: 1, maxLength: 7 }),
+      (wanted) => {
+        const places = spread(
+          [...wanted].sort((a, b) => a - b),
+          14,
+          200,
+        );
+        places.forEach((place, i) => {
+          expect(place).toBeGreaterThanOrEqual(-1e-9);
+          expect(place).toBeLessThanOrEqual(200 + 1e-9);
+          if (i > 0) expect(place - places[i - 1]).toBeGreaterThanOrEqual(14 - 1e-9);
+        });
+      },
+    ),
+  );
+});
+
+test("axis limits are round numbers around the data", () => {
+  expect(niceDomain([0.437, 0.99])).toEqual([0.4, 1]);
+  expect(niceDomain([-3, 12])).toEqual([-5, 15]);
+  expect(niceDomain([0, 1])).toEqual([0, 1]);
+  expect(niceDomain([5, 5])[0]).toBeLessThan(5);
+  expect(niceDomain([])).toEqual([0, 1]);
+});
+
+test("text is wrapped at spaces", () => {
+  expect(wrapText("one two three", 7)).toEqual(["one two", "three"]);
+  expect(wrapText("incomprehensible a", 5)).toEqual(["incomprehensible", "a"]);
+});
+
+test("a sparkline goes from the lowest to the highest block", () => {
+  expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7])).toBe("▁▂▃▄▅▆▇█");
+  // Means of pairs 0.5 and 6.5 on the scale 0 to 8.
+  expect(sparkline([0, 1, 6, 7], { width: 2, low: 0, high: 8 })).toBe("▁▇");
+  expect(sparkline([1, Number.NaN, 1])).toBe("▅ ▅");
+  expect(sparkline([])).toBe("");
+});

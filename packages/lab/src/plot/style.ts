@@ -1,0 +1,100 @@
+import type { Axis } from "./figure-spec.ts";
+
+export const fontFamily = "DejaVu Sans";
+
+/**
+ * Colours that stay apart for the common forms of colour blindness (Okabe and Ito 2008, "Color universal design"),
+ * without its yellow, which is too faint for lines on white.
+ */
+export const palette = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"] as const;
+
+/** The same hues, dark enough for text on white (contrast of 4.5 to 1 and more). */
+export const textPalette = [
+  "#0069a6",
+  "#b34e00",
+  "#00795a",
+  "#a0467c",
+  "#8f6200",
+  "#1c74a8",
+  "#000000",
+] as const;
+
+/** Dash patterns by series, so that lines also differ in print without colour. */
+export const dashes = [
+  [1, 0],
+  [7, 2],
+  [2, 2],
+  [9, 2, 2, 2],
+  [4, 2],
+  [1, 1],
+  [12, 3],
+] as const;
+
+/** The text of an axis title: label and unit. */
+export function axisTitle(axis: Axis): string {
+  return axis.unit === undefined ? axis.label : `${axis.label} (${axis.unit})`;
+}
+
+/** Vega-Lite settings shared by every figure. */
+export const chartConfig = {
+  font: fontFamily,
+  view: { stroke: null },
+  axis: {
+    domainColor: "#555",
+    tickColor: "#555",
+    tickSize: 4,
+    labelFontSize: 11,
+    labelColor: "#222",
+    labelPadding: 4,
+    titleFontSize: 12,
+    titleFontWeight: "normal",
+    titleColor: "#111",
+    titlePadding: 8,
+    gridColor: "#e6e6e6",
+    gridWidth: 0.8,
+  },
+} as const;
+
+/** Lowest and highest round numbers around the values, and a tick distance of 1, 2 or 5 times a power of ten. */
+export function niceDomain(values: Iterable<number>): [number, number] {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (low > high) return [0, 1];
+  if (low === high) {
+    const margin = Math.abs(low) / 10 || 1;
+    low -= margin;
+    high += margin;
+  }
+  const rough = (high - low) / 5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((factor) => factor * power >= rough)! * power;
+  // The small slack keeps a value that is a tick up to rounding from opening another interval.
+  const first = Math.floor(low / step + 1e-9);
+  const last = Math.ceil(high / step - 1e-9);
+  return [exact(first * step), exact(last * step)];
+}
+
+/** Removes the rounding noise of a product with a power of ten. */
+function exact(value: number): number {
+  return Number(value.toPrecision(12));
+}
+
+/** Breaks text into lines of at most `width` characters at spaces; a longer word stays whole. */
+export function wrapText(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/\s+/)) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  if (line !== "") lines.push(line);
+  return lines;
+}
