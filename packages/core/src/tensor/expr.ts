@@ -1,5 +1,3 @@
-import type { Lowering } from "./onnx.ts";
-
 /** Element types a program computes with. Indices are `int32`; `bool` comes from comparisons. */
 export type DType = "float32" | "float64" | "int32" | "int64" | "bool";
 export type FloatType = "float32" | "float64";
@@ -25,6 +23,21 @@ export interface Expr {
   readonly data?: ConstantData;
   /** Shape and dtype of each result, for the few operators that have several (read by `item`). */
   readonly results?: readonly { readonly shape: Shape; readonly dtype: DType }[];
+}
+
+/** What an operator writes its nodes to. */
+export interface Lowering {
+  /** Adds a node with `results` fresh outputs (one by default) and returns their names. */
+  node(
+    operator: string,
+    inputs: readonly string[],
+    attributes?: Attributes | Readonly<Record<string, string>>,
+    options?: { readonly results?: number; readonly domain?: string },
+  ): readonly string[];
+  /** Name of a constant tensor. */
+  constant(dtype: DType, shape: Shape, data: ConstantData): string;
+  /** Name of a constant int64 vector, the form in which ONNX takes shapes and axes. */
+  integers(values: readonly number[]): string;
 }
 
 /** One operator: how it is written as ONNX and how gradients pass through it. */

@@ -2,22 +2,7 @@
  * Writing ONNX files: the small part of the protobuf wire format that a computation graph needs.
  * Field numbers are those of onnx.proto3 (ModelProto, GraphProto, NodeProto, TensorProto, ...).
  */
-import type { Attributes, ConstantData, DType, Shape } from "./expr.ts";
-
-/** What an operator writes its nodes to. */
-export interface Lowering {
-  /** Adds a node with `results` fresh outputs (one by default) and returns their names. */
-  node(
-    operator: string,
-    inputs: readonly string[],
-    attributes?: Attributes | Readonly<Record<string, string>>,
-    options?: { readonly results?: number; readonly domain?: string },
-  ): readonly string[];
-  /** Name of a constant tensor. */
-  constant(dtype: DType, shape: Shape, data: ConstantData): string;
-  /** Name of a constant int64 vector, the form in which ONNX takes shapes and axes. */
-  integers(values: readonly number[]): string;
-}
+import type { ConstantData, DType, Lowering, Shape } from "./expr.ts";
 
 export interface OnnxValue {
   readonly name: string;
