@@ -15,6 +15,12 @@ export {
 } from "./aloha-policies.ts";
 export { parseConfig } from "./config.ts";
 export {
+  type ConformanceCheck,
+  type ConformanceOptions,
+  type ConformanceReport,
+  checkEnv,
+} from "./conformance.ts";
+export {
   type CoordinationGameConfig,
   coordinationGameModel,
   coordinationReward,
