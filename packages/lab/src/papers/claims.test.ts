@@ -1,0 +1,157 @@
+import { InputError } from "corral/errors";
+import { compareUnpaired } from "corral/stats";
+import { expect, test } from "vitest";
+import {
+  all,
+  allSimilar,
+  betterThan,
+  type Claim,
+  claim,
+  comparisonsOf,
+  finalValue,
+  judgeClaims,
+  measureRun,
+  noWorseThan,
+  similarTo,
+  trainingAverage,
+} from "./claims.ts";
+
+/** Five runs around a centre; two such samples differ with a standard error of sqrt(2 * 0.025 / 5) = 0.1 exactly. */
+const around = (centre: number) => [-0.2, -0.1, 0, 0.1, 0.2].map((offset) => centre + offset);
+
+/** Verdict of a single judge on named samples. */
+function verdict(
+  judge: Claim["judge"],
+  values: Record<string, number[]>,
+  better: "higher" | "lower" = "higher",
+) {
+  return judgeClaims([claim("test", judge)], (series) => values[series], better)[0].verdict;
+}
+
+// With five runs each, 8 degrees of freedom and a standard error of 0.1, the 95 % interval reaches 2.306 * 0.1 = 0.2306.
+
+test("betterThan: above zero, below zero, across zero", () => {
+  const judge = betterThan("a", "b");
+  expect(verdict(judge, { a: around(1.24), b: around(1) })).toBe("reproduced");
+  expect(verdict(judge, { a: around(1.22), b: around(1) })).toBe("undecided");
+  expect(verdict(judge, { a: around(0.78), b: around(1) })).toBe("undecided");
+  expect(verdict(judge, { a: around(0.76), b: around(1) })).toBe("contradicted");
+});
+
+test("exchanging the two curves flips the verdict of betterThan", () => {
+  for (const difference of [-0.5, -0.24, 0.24, 0.5]) {
+    const values = { a: around(difference), b: around(0) };
+    const forward = verdict(betterThan("a", "b"), values);
+    const backward = verdict(betterThan("b", "a"), values);
+    expect([forward, backward].sort()).toEqual(["contradicted", "reproduced"]);
+    expect(forward).toBe(difference > 0 ? "reproduced" : "contradicted");
+  }
+  expect(verdict(betterThan("b", "a"), { a: around(0.1), b: around(0) })).toBe("undecided");
+});
+
+test("an advantage shown to be smaller than the smallest effect contradicts the claim", () => {
+  const values = { a: around(0.1), b: around(0) };
+  expect(verdict(betterThan("a", "b", { smallestEffect: 0.34 }), values)).toBe("contradicted");
+  expect(verdict(betterThan("a", "b", { smallestEffect: 0.32 }), values)).toBe("undecided");
+  expect(verdict(betterThan("a", "b", { smallestEffect: 0.32 }), { a: around(0.3), b: around(0) })).toBe(
+    "reproduced",
+  );
+});
+
+test("noWorseThan: the interval against minus the margin", () => {
+  const judge = noWorseThan("a", "b", { margin: 0.3 });
+  expect(verdict(judge, { a: around(-0.06), b: around(0) })).toBe("reproduced");
+  expect(verdict(judge, { a: around(-0.08), b: around(0) })).toBe("undecided");
+  expect(verdict(judge, { a: around(-0.52), b: around(0) })).toBe("undecided");
+  expect(verdict(judge, { a: around(-0.54), b: around(0) })).toBe("contradicted");
+  expect(verdict(judge, { a: around(5), b: around(0) })).toBe("reproduced");
+});
+
+test("similarTo: inside the margin, outside on either side, or undecided", () => {
+  const judge = similarTo("a", "b", { margin: 0.3 });
+  for (const sign of [-1, 1]) {
+    expect(verdict(judge, { a: around(sign * 0.06), b: around(0) })).toBe("reproduced");
+    expect(verdict(judge, { a: around(sign * 0.08), b: around(0) })).toBe("undecided");
+    expect(verdict(judge, { a: around(sign * 0.54), b: around(0) })).toBe("contradicted");
+  }
+});
+
+test("no significant difference is not similarity", () => {
+  expect(verdict(similarTo("a", "b", { margin: 0.2 }), { a: around(0), b: around(0) })).toBe("undecided");
+});
+
+test("where lower is better the direction turns round", () => {
+  const values = { a: around(0), b: around(1) };
+  expect(verdict(betterThan("a", "b"), values, "lower")).toBe("reproduced");
+  expect(verdict(betterThan("a", "b"), values, "higher")).toBe("contradicted");
+  const [report] = judgeClaims([claim("t", betterThan("a", "b"))], (s) => values[s as "a"], "lower");
+  expect(report.comparisons[0].difference).toBeCloseTo(1, 12);
+});
+
+test("all: one contradiction suffices, reproduction needs every part", () => {
+  const values = { high: around(2), middle: around(1), like: around(1.1) };
+  expect(verdict(all(betterThan("high", "middle"), betterThan("high", "like")), values)).toBe("reproduced");
+  expect(verdict(all(betterThan("high", "middle"), betterThan("like", "middle")), values)).toBe("undecided");
+  expect(verdict(all(betterThan("like", "middle"), betterThan("middle", "high")), values)).toBe(
+    "contradicted",
+  );
+});
+
+test("the error rate is shared by all comparisons of a figure", () => {
+  const values = { a: around(0.3), b: around(0) };
+  const claims = [
+    claim("one", betterThan("a", "b")),
+    claim(
+      "two",
+      all(similarTo("a", "b", { margin: 1 }), noWorseThan("a", "b", { margin: 1 }), betterThan("b", "a")),
+    ),
+  ];
+  const reports = judgeClaims(claims, (series) => values[series as "a"], "higher");
+  const [first] = reports[0].comparisons;
+  expect(first.interval).toEqual(compareUnpaired(values.a, values.b, { confidence: 0.9875 }).interval);
+  // At 95 % alone 0.3 would be enough (see above); at 98.75 % the interval reaches 3.206 * 0.1.
+  expect(reports[0].verdict).toBe("undecided");
+  expect(reports[1].comparisons).toHaveLength(3);
+});
+
+test("an undecided comparison says what its seeds can separate and what the claim needs", () => {
+  const [report] = judgeClaims(
+    [claim("t", similarTo("a", "b", { margin: 0.1 }))],
+    (s) => (s === "a" ? around(0) : around(0)),
+    "higher",
+  );
+  // 2 (1.960 + 1.282)^2 (0.1581 / 0.1)^2 = 52.5, and one or two more for the t distribution.
+  expect(report.comparisons[0].warning).toMatch(
+    /^a and b: 5 seeds each separate differences of 0\.37 or more; the claim turns on 0\.1, which takes about 5[34] seeds each$/,
+  );
+});
+
+test("a single seed decides nothing and says so", () => {
+  const [report] = judgeClaims([claim("t", betterThan("a", "b"))], (s) => (s === "a" ? [5] : [1]), "higher");
+  expect(report.verdict).toBe("undecided");
+  expect(report.comparisons[0].warning).toContain("one seed says nothing about the spread");
+});
+
+test("every two of several curves", () => {
+  const rules = comparisonsOf(allSimilar(["a", "b", "c"], { margin: 1 }));
+  expect(rules.map(({ first, second }) => first + second)).toEqual(["ab", "ac", "bc"]);
+});
+
+test("measures of a run by hand", () => {
+  const steps = [0, 10, 30];
+  const values = [-100, 2, 6];
+  expect(measureRun(finalValue(), steps, values, "higher")).toBe(6);
+  // Floored at 0: (0 + 2) / 2 * 10 + (2 + 6) / 2 * 20 = 90, over 30 steps.
+  expect(measureRun(trainingAverage({ floor: 0 }), steps, values, "higher")).toBe(3);
+  // Without a floor: -49 * 10 + 80 = -410.
+  expect(measureRun(trainingAverage(), steps, values, "higher")).toBeCloseTo(-410 / 30, 12);
+  // Lower is better: 2 and 6 are worse than the floor of 0.
+  expect(measureRun(trainingAverage({ floor: 0 }), steps, [-4, 2, 6], "lower")).toBeCloseTo(-20 / 30, 12);
+  expect(measureRun(trainingAverage(), [0], [7], "higher")).toBe(7);
+});
+
+test("margins must make sense", () => {
+  expect(() => similarTo("a", "b", { margin: 0 })).toThrow(InputError);
+  expect(() => noWorseThan("a", "b", { margin: -1 })).toThrow("margin above 0 but received -1");
+  expect(() => betterThan("a", "b", { smallestEffect: -1 })).toThrow("smallest effect of 0 or more");
+});

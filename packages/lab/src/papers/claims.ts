@@ -1,0 +1,253 @@
+import { InputError } from "corral/errors";
+import { type Comparison, compareUnpaired, detectableDifference, seedsNeeded } from "corral/stats";
+
+/**
+ * What the data say about a claim. "Undecided" is a real answer: the seeds cannot tell.
+ */
+export type Verdict = "reproduced" | "contradicted" | "undecided";
+
+/** The one number per run that a claim is about. */
+export type Measure =
+  /** The metric at the last evaluation. */
+  | { readonly kind: "final" }
+  /**
+   * The mean height of the learning curve (the area under it over its length), which is higher the faster a method
+   * learns. Values worse than `floor` count as `floor`, so that a catastrophic start does not drown the rest.
+   */
+  | { readonly kind: "training-average"; readonly floor?: number };
+
+/** One comparison of two curves. All differences are in the direction in which the metric is better. */
+export interface ComparisonRule {
+  readonly kind: "better" | "no-worse" | "similar";
+  readonly first: string;
+  readonly second: string;
+  readonly panel?: string;
+  readonly measure: Measure;
+  /** For "better": the smallest difference that would matter; else the margin. In units of the metric. */
+  readonly margin: number;
+}
+
+export type Judge = ComparisonRule | { readonly kind: "all"; readonly judges: readonly Judge[] };
+
+/** A sentence of a paper and the way it is put to the test. */
+export interface Claim {
+  readonly text: string;
+  readonly judge: Judge;
+}
+
+interface Where {
+  /** In a figure with several panels. */
+  readonly panel?: string;
+  /** Default: the metric at the last evaluation. */
+  readonly measure?: Measure;
+}
+
+export function claim(text: string, judge: Judge): Claim {
+  return { text, judge };
+}
+
+/**
+ * The first curve is better than the second.
+ *
+ * With [low, high] the confidence interval of the difference of means (first minus second):
+ * contradicted when `high < smallestEffect` (any advantage is too small to matter, or it is a disadvantage);
+ * otherwise reproduced when `low > 0`; otherwise undecided. Without a smallest effect the rule is symmetric: exchange
+ * the curves and the verdict flips.
+ */
+export function betterThan(
+  first: string,
+  second: string,
+  options: Where & { readonly smallestEffect?: number } = {},
+): ComparisonRule {
+  return comparison("better", first, second, options, options.smallestEffect ?? 0);
+}
+
+/**
+ * The first curve is not worse than the second by `margin` or more (a non-inferiority test): reproduced when
+ * `low > -margin`, contradicted when `high < -margin`, otherwise undecided.
+ */
+export function noWorseThan(
+  first: string,
+  second: string,
+  options: Where & { readonly margin: number },
+): ComparisonRule {
+  return comparison("no-worse", first, second, options, options.margin);
+}
+
+/**
+ * The two curves differ by less than `margin` (an equivalence test): reproduced when the interval lies inside
+ * (-margin, margin), contradicted when it lies outside on one side, otherwise undecided. A difference that is merely
+ * not significant is no evidence of similarity and stays undecided.
+ */
+export function similarTo(
+  first: string,
+  second: string,
+  options: Where & { readonly margin: number },
+): ComparisonRule {
+  return comparison("similar", first, second, options, options.margin);
+}
+
+/** All of the judges: reproduced when each is, contradicted when any is, otherwise undecided. */
+export function all(...judges: readonly Judge[]): Judge {
+  return { kind: "all", judges };
+}
+
+/** Every two of the curves are similar (see `similarTo`). */
+export function allSimilar(names: readonly string[], options: Where & { readonly margin: number }): Judge {
+  return all(
+    ...names.flatMap((first, i) => names.slice(i + 1).map((second) => similarTo(first, second, options))),
+  );
+}
+
+/** The metric at the last evaluation. */
+export function finalValue(): Measure {
+  return { kind: "final" };
+}
+
+/** The mean height of the learning curve, values worse than `floor` counting as `floor`. */
+export function trainingAverage(options: { readonly floor?: number } = {}): Measure {
+  return { kind: "training-average", ...options };
+}
+
+function comparison(
+  kind: ComparisonRule["kind"],
+  first: string,
+  second: string,
+  { panel, measure = finalValue() }: Where,
+  margin: number,
+): ComparisonRule {
+  const least = kind === "better" ? margin >= 0 : margin > 0;
+  if (!least || !Number.isFinite(margin)) {
+    throw new InputError(
+      `claim about ${first} and ${second}: expected a ${kind === "better" ? "smallest effect of 0 or more" : "margin above 0"} but received ${margin}`,
+    );
+  }
+  return { kind, first, second, ...(panel === undefined ? {} : { panel }), measure, margin };
+}
+
+/** The single comparisons that a judge is made of. */
+export function comparisonsOf(judge: Judge): ComparisonRule[] {
+  return judge.kind === "all" ? judge.judges.flatMap(comparisonsOf) : [judge];
+}
+
+/** The value of a measure for one run. @param better the direction in which `floor` is the bad end */
+export function measureRun(
+  measure: Measure,
+  steps: ArrayLike<number>,
+  values: ArrayLike<number>,
+  better: "higher" | "lower",
+): number {
+  const last = values.length - 1;
+  if (measure.kind === "final" || last === 0) return values[last];
+  const floor = measure.floor;
+  const at = (i: number) =>
+    floor === undefined
+      ? values[i]
+      : better === "higher"
+        ? Math.max(floor, values[i])
+        : Math.min(floor, values[i]);
+  let area = 0;
+  for (let i = 1; i <= last; i++) area += ((at(i) + at(i - 1)) / 2) * (steps[i] - steps[i - 1]);
+  return area / (steps[last] - steps[0]);
+}
+
+/** One comparison with its result. */
+export interface ComparisonReport extends Comparison {
+  readonly rule: ComparisonRule;
+  readonly verdict: Verdict;
+  /** Why an undecided comparison could not be decided, and what it would take. */
+  readonly warning?: string;
+}
+
+export interface ClaimReport {
+  readonly text: string;
+  readonly verdict: Verdict;
+  readonly comparisons: readonly ComparisonReport[];
+}
+
+/** Finds the measured values of a curve's runs. */
+export type Samples = (series: string, panel: string | undefined, measure: Measure) => readonly number[];
+
+/**
+ * Judges all claims of a figure together.
+ *
+ * The figure's claims consist of m comparisons in all. Each is decided by a Welch t interval of confidence
+ * 1 - 0.05 / m (Bonferroni), so that all m intervals hold at once with 95 % probability whatever their dependence,
+ * and with it the chance that ANY verdict "reproduced" or "contradicted" of the figure is wrong is at most 5 %. We
+ * prefer this to a stepwise correction such as Holm's because every verdict can be read off the interval printed
+ * beside it, and because with three possible answers the stepwise ones need further assumptions.
+ *
+ * Runs of different curves with one seed are not treated as pairs: the methods draw different numbers of random
+ * values, so a common seed does not make their runs alike.
+ */
+export function judgeClaims(
+  claims: readonly Claim[],
+  samples: Samples,
+  better: "higher" | "lower",
+): ClaimReport[] {
+  const count = claims.reduce((total, { judge }) => total + comparisonsOf(judge).length, 0);
+  const confidence = 1 - 0.05 / Math.max(1, count);
+  return claims.map(({ text, judge }) => {
+    const comparisons = comparisonsOf(judge).map((rule) => {
+      const values = (series: string) => {
+        const found = samples(series, rule.panel, rule.measure);
+        return better === "higher" ? found : found.map((value) => -value);
+      };
+      return judgeComparison(rule, values(rule.first), values(rule.second), confidence);
+    });
+    return { text, verdict: joinVerdicts(comparisons.map(({ verdict }) => verdict)), comparisons };
+  });
+}
+
+function judgeComparison(
+  rule: ComparisonRule,
+  first: readonly number[],
+  second: readonly number[],
+  confidence: number,
+): ComparisonReport {
+  const result = compareUnpaired(first, second, { confidence });
+  const verdict = decide(rule, result.interval);
+  const warning = verdict === "undecided" ? explain(rule, result) : undefined;
+  return { rule, ...result, verdict, ...(warning === undefined ? {} : { warning }) };
+}
+
+/** The rules of `betterThan`, `noWorseThan` and `similarTo`. */
+function decide({ kind, margin }: ComparisonRule, { low, high }: { low: number; high: number }): Verdict {
+  switch (kind) {
+    case "better":
+      return high < margin ? "contradicted" : low > 0 ? "reproduced" : "undecided";
+    case "no-worse":
+      return low > -margin ? "reproduced" : high < -margin ? "contradicted" : "undecided";
+    case "similar":
+      if (low > -margin && high < margin) return "reproduced";
+      return high < -margin || low > margin ? "contradicted" : "undecided";
+  }
+}
+
+function joinVerdicts(verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.includes("contradicted")) return "contradicted";
+  return verdicts.every((verdict) => verdict === "reproduced") ? "reproduced" : "undecided";
+}
+
+/** What the seeds at hand can separate, and how many the claim needs, judged from the spread that was seen. */
+function explain(rule: ComparisonRule, result: Comparison): string {
+  const seeds = Math.min(...result.sizes);
+  const who = `${rule.first} and ${rule.second}`;
+  if (seeds < 2) return `${who}: one seed says nothing about the spread; use at least two`;
+  const options = {
+    standardDeviation: result.standardError / Math.sqrt(1 / result.sizes[0] + 1 / result.sizes[1]),
+    confidence: result.interval.confidence,
+    // Similarity needs both ends of the interval inside the margin: each may fail with half the probability.
+    power: rule.kind === "similar" ? 0.9 : 0.8,
+  };
+  const separated = `${who}: ${seeds} seeds each separate differences of ${brief(detectableDifference(seeds, options))} or more`;
+  const target = rule.margin > 0 ? rule.margin : Math.abs(result.difference);
+  const reason = rule.margin > 0 ? `the claim turns on ${brief(target)}` : `the one seen is ${brief(target)}`;
+  const needed = seedsNeeded(target, options);
+  if (needed <= seeds) return `${separated}; ${reason}, and the difference lies too near to that to call`;
+  return `${separated}; ${reason}, which takes about ${Number.isFinite(needed) ? needed : "endlessly many"} seeds each`;
+}
+
+function brief(value: number): string {
+  return String(Number(value.toPrecision(2)));
+}

@@ -1,0 +1,203 @@
+import type { JsonValue } from "corral/envs";
+import { InputError, nearest } from "corral/errors";
+import { type Claim, comparisonsOf } from "./claims.ts";
+import type { FigureRun } from "./executor.ts";
+
+/** How much work a figure is given: a check of the plumbing, a first answer, the paper's own numbers. */
+export const scales = ["smoke", "quick", "paper"] as const;
+export type Scale = (typeof scales)[number];
+
+/** What one scale means for one figure. */
+export interface Effort {
+  /** Runs per curve. */
+  readonly seeds: number;
+  /** Environment steps per run. */
+  readonly steps: number;
+}
+
+/** A curve before it is multiplied by seeds. */
+export interface SeriesDefinition {
+  readonly series: string;
+  readonly panel?: string;
+  readonly algorithm: string;
+  readonly env: string;
+  readonly config: Readonly<Record<string, JsonValue>>;
+  readonly envConfig: Readonly<Record<string, JsonValue>>;
+}
+
+/** The number a figure shows. */
+export interface MetricDefinition {
+  /** Its name in the metrics of a run. */
+  readonly name: string;
+  /** Title of the axis. */
+  readonly label: string;
+  readonly unit?: string;
+  readonly better: "higher" | "lower";
+  /** Part of the axis that is drawn; the caption must say when that hides something. Default: everything. */
+  readonly domain?: readonly [number, number];
+}
+
+/** A figure of a paper as data: what to run, what to draw, what the paper says about it. */
+export interface FigureDefinition {
+  /** Paper and figure, for example `"subteams/figure-2-aloha"`. */
+  readonly id: string;
+  readonly title: string;
+  /** What is special about this figure; how lines and bands are made is added. */
+  readonly caption: string;
+  readonly runs: readonly SeriesDefinition[];
+  readonly metric: MetricDefinition;
+  readonly scales: Readonly<Record<Scale, Effort>>;
+  /** Iterations of the learner between evaluations. */
+  readonly evaluateEvery: number;
+  readonly evaluationEpisodes: number;
+  /** Horizontal rules: scores of policies that are not trained. */
+  readonly references?: readonly { readonly label: string; readonly value: number }[];
+  /** The table gives the share of runs whose final value is above this. */
+  readonly threshold?: number;
+  readonly claims: readonly Claim[];
+}
+
+/**
+ * Checks a figure once, where it is declared.
+ *
+ * @throws InputError when two curves of a panel have one name, a scale is not sensible, or a claim names a curve or a
+ * panel that the figure does not have
+ */
+export function figure(id: string, definition: Omit<FigureDefinition, "id">): FigureDefinition {
+  const where = `figure ${id}`;
+  if (!/^[a-z0-9-]+\/[a-z0-9-]+$/.test(id)) {
+    throw new InputError(`figure: expected an id such as "paper/figure-1" but received "${id}"`);
+  }
+  if (definition.runs.length === 0) throw new InputError(`${where}: expected at least one curve`);
+  const places = definition.runs.map(({ panel, series }) => JSON.stringify([panel ?? null, series]));
+  const twice = places.find((place, i) => places.indexOf(place) !== i);
+  if (twice !== undefined) throw new InputError(`${where}: two curves are called ${JSON.parse(twice)[1]}`);
+  for (const scale of scales) {
+    const { seeds, steps } = definition.scales[scale];
+    if (!(Number.isInteger(seeds) && seeds >= 1 && Number.isInteger(steps) && steps >= 1)) {
+      throw new InputError(`${where}: scale ${scale}: expected whole seeds and steps of 1 or more`);
+    }
+  }
+  const panels = new Set(definition.runs.map(({ panel }) => panel));
+  for (const claim of definition.claims) {
+    for (const { first, second, panel } of comparisonsOf(claim.judge)) {
+      if (!panels.has(panel)) {
+        throw new InputError(
+          `${where}: claim "${claim.text}" is about ${panelName(panel)}, which it does not have`,
+        );
+      }
+      const names = definition.runs.filter((run) => run.panel === panel).map(({ series }) => series);
+      for (const name of [first, second]) {
+        if (names.includes(name)) continue;
+        const suggestion = nearest(name, names);
+        const hint = suggestion === undefined ? "" : ` Did you mean "${suggestion}"?`;
+        throw new InputError(
+          `${where}: claim "${claim.text}": unknown curve "${name}": expected one of ${names.join(", ")}.${hint}`,
+        );
+      }
+    }
+  }
+  return { id, ...definition };
+}
+
+function panelName(panel: string | undefined): string {
+  return panel === undefined ? "an unnamed panel" : `panel "${panel}"`;
+}
+
+/** A setting that takes several values, by the name each has in the figure. */
+export interface Varied {
+  readonly varies: "series" | "panel";
+  readonly values: Readonly<Record<string, JsonValue>>;
+}
+
+/** One curve for each value. */
+export function curves(values: Readonly<Record<string, JsonValue>>): Varied {
+  return { varies: "series", values };
+}
+
+/** One panel for each value. */
+export function panels(values: Readonly<Record<string, JsonValue>>): Varied {
+  return { varies: "panel", values };
+}
+
+export interface Grid {
+  readonly algorithm: JsonValue | Varied;
+  readonly env: JsonValue | Varied;
+  readonly config?: Readonly<Record<string, JsonValue | Varied>>;
+  readonly envConfig?: Readonly<Record<string, JsonValue | Varied>>;
+}
+
+/**
+ * All combinations of the settings that vary, in the order they are written, the last varying fastest. A curve's name
+ * joins the names of its values with a comma, a panel's likewise.
+ *
+ * @throws InputError when no setting makes curves
+ */
+export function grid(settings: Grid): SeriesDefinition[] {
+  const entries: [path: readonly [string, string?], value: JsonValue | Varied][] = [
+    [["algorithm"], settings.algorithm],
+    [["env"], settings.env],
+    ...Object.entries(settings.config ?? {}).map(([key, value]) => [["config", key], value] as never),
+    ...Object.entries(settings.envConfig ?? {}).map(([key, value]) => [["envConfig", key], value] as never),
+  ];
+  if (!entries.some(([, value]) => isVaried(value) && value.varies === "series")) {
+    throw new InputError("grid: expected at least one setting given as curves({ name: value })");
+  }
+  let combinations: { series: string[]; panel: string[]; chosen: Map<string, JsonValue> }[] = [
+    { series: [], panel: [], chosen: new Map() },
+  ];
+  for (const [path, value] of entries) {
+    const key = path.join("\n");
+    combinations = combinations.flatMap(({ series, panel, chosen }) =>
+      isVaried(value)
+        ? Object.entries(value.values).map(([name, choice]) => ({
+            series: value.varies === "series" ? [...series, name] : series,
+            panel: value.varies === "panel" ? [...panel, name] : panel,
+            chosen: new Map(chosen).set(key, choice),
+          }))
+        : [{ series, panel, chosen: new Map(chosen).set(key, value) }],
+    );
+  }
+  return combinations.map(({ series, panel, chosen }) => {
+    const section = (name: string) =>
+      Object.fromEntries(
+        [...chosen]
+          .filter(([key]) => key.startsWith(`${name}\n`))
+          .map(([key, value]) => [key.slice(name.length + 1), value]),
+      );
+    return {
+      series: series.join(", "),
+      ...(panel.length === 0 ? {} : { panel: panel.join(", ") }),
+      algorithm: String(chosen.get("algorithm")),
+      env: String(chosen.get("env")),
+      config: section("config"),
+      envConfig: section("envConfig"),
+    };
+  });
+}
+
+function isVaried(value: JsonValue | Varied): value is Varied {
+  return typeof value === "object" && value !== null && "varies" in value;
+}
+
+/** Every run of a figure at a scale: curves in order, and for each the seeds 1, 2, ... */
+export function figureRuns(definition: FigureDefinition, scale: Scale, seeds?: number): FigureRun[] {
+  const effort = definition.scales[scale];
+  const count = seeds ?? effort.seeds;
+  if (!Number.isInteger(count) || count < 1) {
+    throw new InputError(`seeds: expected a whole number of 1 or more but received ${count}`);
+  }
+  return definition.runs.flatMap(({ series, panel, ...what }) =>
+    Array.from({ length: count }, (_, i) => ({
+      series,
+      ...(panel === undefined ? {} : { panel }),
+      request: {
+        ...what,
+        seed: i + 1,
+        steps: effort.steps,
+        evaluateEvery: definition.evaluateEvery,
+        evaluationEpisodes: definition.evaluationEpisodes,
+      },
+    })),
+  );
+}

@@ -1,0 +1,173 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { InputError } from "corral/errors";
+import { createRng } from "corral/random";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { betterThan, claim, noWorseThan } from "./claims.ts";
+import { describeReport } from "./describe-report.ts";
+import type { Executor, FigureRun, FinishedRun, MetricSeries } from "./executor.ts";
+import { curves, figure, grid } from "./figure.ts";
+import { reproduce } from "./reproduce.ts";
+
+const definition = figure("test/figure-1", {
+  title: "Two teams",
+  caption: "The axis begins at 0.",
+  runs: grid({
+    algorithm: "mappo",
+    env: "aloha",
+    config: { dag: curves({ fast: "full", slow: "product" }) },
+  }),
+  metric: { name: "eval/return", label: "return", unit: "per episode", better: "higher", domain: [0, 10] },
+  scales: {
+    smoke: { seeds: 2, steps: 100 },
+    quick: { seeds: 4, steps: 2000 },
+    paper: { seeds: 9, steps: 2000 },
+  },
+  evaluateEvery: 1,
+  evaluationEpisodes: 1,
+  references: [{ label: "script", value: 9 }],
+  threshold: 7,
+  claims: [
+    claim("fast is better", betterThan("fast", "slow")),
+    claim("slow is not worse", noWorseThan("slow", "fast", { margin: 1 })),
+  ],
+});
+
+/** Seed s of the fast team ends at 7 + s / 10, of the slow team at 4 + s / 10; they start at -900. */
+function pretend({ series, request }: FigureRun): MetricSeries {
+  const end = (series === "fast" ? 7 : 4) + request.seed / 10;
+  // An odd seed has an evaluation that the even ones lack.
+  const steps = request.seed % 2 === 1 ? [0, 500, 1000, 2000] : [0, 1000, 2000];
+  return { steps, values: steps.map((step) => (step === 0 ? -900 : (end * step) / 2000)) };
+}
+
+function executor(change: (finished: FinishedRun[]) => FinishedRun[] = (all) => all): Executor {
+  return {
+    execute: async (runs) =>
+      change(runs.map((run) => ({ run, metrics: () => pretend(run), directory: "/nowhere" }))),
+  };
+}
+
+let out: string;
+beforeEach(() => {
+  out = mkdtempSync(join(tmpdir(), "corral-figure-"));
+});
+afterEach(() => rmSync(out, { recursive: true }));
+
+const run = (change?: Parameters<typeof executor>[0], seeds?: number) =>
+  reproduce(definition, {
+    scale: "quick",
+    ...(seeds === undefined ? {} : { seeds }),
+    executor: executor(change),
+    out,
+    rng: createRng("figures"),
+  });
+
+test("the table holds hand-worked values at the last evaluation", async () => {
+  const { table } = await run();
+  expect(table.map(({ series, n, steps }) => [series, n, steps])).toEqual([
+    ["fast", 4, 2000],
+    ["slow", 4, 2000],
+  ]);
+  // 7.1 7.2 7.3 7.4: mean 7.25, variance 0.05 / 3, middle half 7.2 7.3.
+  expect(table[0].mean).toBeCloseTo(7.25, 12);
+  expect(table[0].standardError).toBeCloseTo(Math.sqrt(0.05 / 3 / 4), 12);
+  expect(table[0].interquartileMean).toBeCloseTo(7.25, 12);
+  expect(table[0].median).toBeCloseTo(7.25, 12);
+  expect([table[0].minimum, table[0].maximum]).toEqual([7.1, 7.4]);
+  expect(table.map(({ shareAboveThreshold }) => shareAboveThreshold)).toEqual([1, 0]);
+  const { low, high, confidence } = table[0].interquartileInterval;
+  expect(low).toBeGreaterThanOrEqual(7.1);
+  expect(low).toBeLessThan(7.25);
+  expect(high).toBeGreaterThan(7.25);
+  expect(confidence).toBe(0.95);
+});
+
+test("claims are judged on the data", async () => {
+  const { claims } = await run();
+  expect(claims.map(({ verdict }) => verdict)).toEqual(["reproduced", "contradicted"]);
+  const [comparison] = claims[0].comparisons;
+  expect(comparison.difference).toBeCloseTo(3, 12);
+  expect(comparison.interval.confidence).toBeCloseTo(0.975, 12);
+  expect(comparison.probabilityOfImprovement).toBe(1);
+});
+
+test("the files hold the figure, its data and its verdicts", async () => {
+  const { files, caption } = await run();
+  expect(files.svg).toBe(join(out, "test", "figure-1.svg"));
+  const svg = readFileSync(files.svg, "utf8");
+  for (const text of ["Two teams", "return (per episode)", "environment steps", "fast", "slow", "script"]) {
+    expect(svg).toContain(`>${text}<`);
+  }
+  expect(caption).toBe(
+    "The axis begins at 0. Mean over 4 seeds of 2,000 environment steps; band: one standard error to each side.",
+  );
+  const [, width, height] = /width="(\d+)" height="(\d+)"/.exec(svg)!.map(Number);
+  const png = readFileSync(files.png);
+  expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([2 * width, 2 * height]);
+
+  const csv = readFileSync(files.csv, "utf8").trimEnd().split("\n");
+  expect(csv[0]).toBe("panel,series,seed,steps,value");
+  // Two curves, four seeds, and the three evaluations that all runs share.
+  expect(csv).toHaveLength(1 + 2 * 4 * 3);
+  expect(csv[2]).toBe(",fast,1,1000,3.55");
+
+  const json = JSON.parse(readFileSync(files.json, "utf8"));
+  expect(json.claims[0]).toMatchObject({ text: "fast is better", verdict: "reproduced" });
+  expect(json.curves[1].steps).toEqual([0, 1000, 2000]);
+  expect(json.curves[1].mean[2]).toBeCloseTo(4.25, 12);
+  expect(json.curves[1].standardError[0]).toBe(0);
+  expect(JSON.stringify(json)).not.toContain("nowhere");
+});
+
+test("finishing a figure again gives the same bytes, in whatever order the runs arrive", async () => {
+  const read = (files: Record<string, string>) =>
+    Object.values(files).map((path) => readFileSync(path).toString("base64"));
+  const first = read((await run()).files);
+  const again = read((await run()).files);
+  const reversed = read((await run((finished) => finished.reverse())).files);
+  expect(again).toEqual(first);
+  expect(reversed).toEqual(first);
+});
+
+test("a missing, diverged or incomparable run stops the figure", async () => {
+  await expect(run((finished) => finished.slice(1))).rejects.toThrow("run of fast, seed 1 did not finish");
+  const replaced = (series: MetricSeries) =>
+    run((finished) => [{ ...finished[0], metrics: () => series }, ...finished.slice(1)]);
+  await expect(replaced({ steps: [0, 2000], values: [0, Number.NaN] })).rejects.toThrow(
+    "run of fast, seed 1: eval/return is NaN at step 2000: the run diverged",
+  );
+  await expect(replaced({ steps: [1], values: [0] })).rejects.toThrow(InputError);
+});
+
+test("one seed draws lines without bands and decides nothing", async () => {
+  const report = await run(undefined, 1);
+  expect(report.seeds).toBe(1);
+  expect(report.caption).toContain("One seed of 2,000 environment steps; no band.");
+  expect(report.claims.map(({ verdict }) => verdict)).toEqual(["undecided", "undecided"]);
+  expect(report.warnings.join()).toContain("one seed says nothing about the spread");
+});
+
+test("a scale that trains for less than the paper says so", async () => {
+  const report = await reproduce(definition, {
+    scale: "smoke",
+    executor: executor(),
+    out,
+    rng: createRng(1),
+  });
+  expect(report.warnings[0]).toBe(
+    "each run was trained for 100 steps, the paper's for 2000: its claims are about those",
+  );
+});
+
+test("a report reads as a table with verdicts and their evidence", async () => {
+  const text = describeReport(await run());
+  expect(text).toContain("test/figure-1 (quick, 4 seeds, eval/return)");
+  expect(text).toMatch(/^fast {3}4 {2}7\.250 ± 0\.065 /m);
+  expect(text).toContain("reproduced: fast is better");
+  // Standard error sqrt(2) * 0.0645 = 0.0913; t(6, 0.9875) = 2.969; g = 3 / 0.1291 * (1 - 3 / 23) = 20.21.
+  expect(text).toContain("fast > slow: 3.000 [2.729, 3.271] at 97.5 %, g 20.21, n 4 + 4: reproduced");
+  expect(text).toContain("slow ≥ fast (margin 1): -3.000");
+  expect(text).toContain(join(out, "test", "figure-1.png"));
+});

@@ -1,0 +1,165 @@
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { InputError } from "corral/errors";
+import type { Rng } from "corral/random";
+import { type LineFigure, renderLines, svgToPng } from "../plot/index.ts";
+import { alignRuns, curveOf, nameRun, type SeriesRuns, type SeriesSummary, summarise } from "./aggregate.ts";
+import { type ClaimReport, judgeClaims, measureRun } from "./claims.ts";
+import type { Executor, FigureRun, FinishedRun } from "./executor.ts";
+import { type FigureDefinition, figureRuns, type Scale } from "./figure.ts";
+
+export interface ReproduceOptions {
+  readonly scale: Scale;
+  /** Runs per curve, instead of the scale's own number. */
+  readonly seeds?: number;
+  readonly executor: Executor;
+  /** Directory for the files; the figure's id is the path inside it. */
+  readonly out: string;
+  /** Decides the bootstrap intervals. The same stream over the same runs gives the same files, byte for byte. */
+  readonly rng: Rng;
+}
+
+/** What a figure came to. */
+export interface FigureReport {
+  readonly id: string;
+  readonly title: string;
+  readonly scale: Scale;
+  readonly seeds: number;
+  readonly metric: string;
+  readonly caption: string;
+  /** One row per curve. */
+  readonly table: readonly SeriesSummary[];
+  readonly claims: readonly ClaimReport[];
+  /** What a reader must know before believing the verdicts. */
+  readonly warnings: readonly string[];
+  readonly files: { readonly svg: string; readonly png: string; readonly csv: string; readonly json: string };
+}
+
+/**
+ * Makes a figure: has its runs executed, aggregates them over seeds, judges the claims, draws, and writes
+ * `<out>/<id>.svg`, `.png`, `.csv` (every run's values) and `.json` (curves, table and verdicts).
+ *
+ * @throws InputError when runs are missing or diverged, or share no evaluation
+ */
+export async function reproduce(
+  definition: FigureDefinition,
+  options: ReproduceOptions,
+): Promise<FigureReport> {
+  const runs = figureRuns(definition, options.scale, options.seeds);
+  const finished = inOrder(runs, await options.executor.execute(runs));
+  const aligned = alignRuns(finished, definition.metric.name);
+  const { better } = definition.metric;
+  const claims = judgeClaims(
+    definition.claims,
+    (series, panel, measure) => {
+      const found = aligned.find((entry) => entry.series === series && entry.panel === panel)!;
+      return found.values.map((values) => measureRun(measure, found.steps, values, better));
+    },
+    better,
+  );
+  const seeds = runs.length / definition.runs.length;
+  const table = aligned.map((entry) => summarise(entry, options.rng, definition.threshold));
+  const caption = describeFigure(definition, seeds, definition.scales[options.scale].steps);
+  const warnings = warningsOf(definition, options.scale, claims);
+  const base = join(options.out, ...definition.id.split("/"));
+  const files = { svg: `${base}.svg`, png: `${base}.png`, csv: `${base}.csv`, json: `${base}.json` };
+  const head = { id: definition.id, title: definition.title, scale: options.scale, seeds };
+  const body = { metric: definition.metric.name, caption, table, claims, warnings };
+
+  const svg = await renderLines(drawing(definition, aligned, caption));
+  mkdirSync(dirname(base), { recursive: true });
+  write(files.svg, svg);
+  write(files.png, svgToPng(svg));
+  write(files.csv, csvOf(aligned));
+  const curves = aligned.map((entry) => ({ ...placeOf(entry), seeds: entry.seeds, ...curveOf(entry) }));
+  write(files.json, `${JSON.stringify({ format: 1, ...head, ...body, curves }, null, 2)}\n`);
+  return { ...head, ...body, files };
+}
+
+/** The finished runs in the order they were asked for, whatever order they came back in. */
+function inOrder(runs: readonly FigureRun[], finished: readonly FinishedRun[]): FinishedRun[] {
+  const key = (run: FigureRun) => JSON.stringify([run.panel ?? null, run.series, run.request.seed]);
+  const byKey = new Map(finished.map((entry) => [key(entry.run), entry]));
+  return runs.map((run) => {
+    const found = byKey.get(key(run));
+    // A mean over the runs that happened to finish would be biased: failing runs are not a random part.
+    if (found === undefined)
+      throw new InputError(`${nameRun(run)} did not finish; the figure needs every run`);
+    return found;
+  });
+}
+
+function describeFigure(definition: FigureDefinition, seeds: number, steps: number): string {
+  const over = `${seeds === 1 ? "One seed" : `Mean over ${seeds} seeds`} of ${grouped(steps)} environment steps`;
+  const band = seeds === 1 ? "no band." : "band: one standard error to each side.";
+  return `${definition.caption} ${over}; ${band}`;
+}
+
+/** 200000 as "200,000", in every locale. */
+function grouped(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+function warningsOf(definition: FigureDefinition, scale: Scale, claims: readonly ClaimReport[]): string[] {
+  const { steps } = definition.scales[scale];
+  const full = definition.scales.paper.steps;
+  const short =
+    steps < full
+      ? [`each run was trained for ${steps} steps, the paper's for ${full}: its claims are about those`]
+      : [];
+  const undecided = claims.flatMap(({ comparisons }) => comparisons.flatMap(({ warning }) => warning ?? []));
+  return [...short, ...undecided];
+}
+
+function drawing(definition: FigureDefinition, aligned: readonly SeriesRuns[], caption: string): LineFigure {
+  const { label, unit, domain } = definition.metric;
+  const panels = [...new Set(aligned.map(({ panel }) => panel))];
+  return {
+    title: definition.title,
+    caption,
+    panels: panels.map((panel) => ({
+      ...(panel === undefined ? {} : { title: panel }),
+      x: { label: "environment steps" },
+      y: { label, ...(unit === undefined ? {} : { unit }), ...(domain === undefined ? {} : { domain }) },
+      curves: aligned
+        .filter((entry) => entry.panel === panel)
+        .map((entry) => {
+          const curve = curveOf(entry);
+          const band = (sign: number) =>
+            curve.mean.map((value, i) => value + sign * (curve.standardError[i] ?? 0));
+          return {
+            name: entry.series,
+            steps: curve.steps,
+            centre: curve.mean,
+            ...(entry.seeds.length > 1 ? { low: band(-1), high: band(1) } : {}),
+          };
+        }),
+      references: definition.references ?? [],
+    })),
+  };
+}
+
+function placeOf({ series, panel }: SeriesRuns): { series: string; panel?: string } {
+  return { series, ...(panel === undefined ? {} : { panel }) };
+}
+
+/** One line per run and evaluation. */
+function csvOf(aligned: readonly SeriesRuns[]): string {
+  const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const lines = ["panel,series,seed,steps,value"];
+  for (const { panel, series, seeds, steps, values } of aligned) {
+    seeds.forEach((seed, run) => {
+      steps.forEach((step, i) => {
+        lines.push(`${quote(panel ?? "")},${quote(series)},${seed},${step},${values[run][i]}`);
+      });
+    });
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Replaces a file in one step, so that a reader never sees half of it. */
+function write(path: string, content: string | Uint8Array): void {
+  const temporary = `${path}.tmp`;
+  writeFileSync(temporary, content);
+  renameSync(temporary, path);
+}
