@@ -126,10 +126,31 @@ test("an undecided comparison says what its seeds can separate and what the clai
   );
 });
 
-test("a single seed decides nothing and says so", () => {
-  const [report] = judgeClaims([claim("t", betterThan("a", "b"))], (s) => (s === "a" ? [5] : [1]), "higher");
+test("a few seeds decide nothing, however clear they look, and say so", () => {
+  const judge = (values: number[]) =>
+    judgeClaims(
+      [claim("t", betterThan("a", "b"))],
+      (s) => (s === "a" ? values : [1, 1, 1, 1, 1]),
+      "higher",
+    )[0];
+  expect(judge([5, 5, 5, 5, 5]).verdict).toBe("reproduced");
+  expect(judge([5, 5, 5, 5]).verdict).toBe("undecided");
+  expect(judge([5, 5, 5, 5]).warning).toBe("a and b: too few seeds to decide (4 each), use at least 5");
+  expect(judge([5]).warning).toBe("a and b: too few seeds to decide (1 each), use at least 5");
+});
+
+test("a claim's warning is that of its hardest comparison", () => {
+  const values = { a: around(0), b: around(0.01), c: around(0.02), d: around(9) };
+  const judge = all(
+    similarTo("a", "b", { margin: 0.2 }),
+    similarTo("a", "c", { margin: 0.02 }),
+    betterThan("d", "a"),
+  );
+  const [report] = judgeClaims([claim("t", judge)], (series) => values[series as "a"], "higher");
   expect(report.verdict).toBe("undecided");
-  expect(report.comparisons[0].warning).toContain("one seed says nothing about the spread");
+  expect(report.warning).toBe(report.comparisons[1].warning);
+  expect(report.comparisons[1].seedsNeeded).toBeGreaterThan(report.comparisons[0].seedsNeeded!);
+  expect(report.comparisons[2].warning).toBeUndefined();
 });
 
 test("every two of several curves", () => {

@@ -155,7 +155,9 @@ export function measureRun(
 export interface ComparisonReport extends Comparison {
   readonly rule: ComparisonRule;
   readonly verdict: Verdict;
-  /** Why an undecided comparison could not be decided, and what it would take. */
+  /** Runs per curve that it would take to decide an undecided comparison, judged from the spread that was seen. */
+  readonly seedsNeeded?: number;
+  /** The same in words. */
   readonly warning?: string;
 }
 
@@ -163,7 +165,16 @@ export interface ClaimReport {
   readonly text: string;
   readonly verdict: Verdict;
   readonly comparisons: readonly ComparisonReport[];
+  /** Of an undecided claim: what its hardest comparison would take. */
+  readonly warning?: string;
 }
+
+/**
+ * Fewer runs of a curve than this decide nothing. The t interval trusts the spread that was seen, and the scores of
+ * learners often cluster (whole agents left out, equilibria missed): when half of all runs end in one cluster, three
+ * runs lie in a single one with probability 1/4 and look as if there were no spread; five with 1/16.
+ */
+export const leastSeeds = 5;
 
 /** Finds the measured values of a curve's runs. */
 export type Samples = (series: string, panel: string | undefined, measure: Measure) => readonly number[];
@@ -176,6 +187,8 @@ export type Samples = (series: string, panel: string | undefined, measure: Measu
  * and with it the chance that ANY verdict "reproduced" or "contradicted" of the figure is wrong is at most 5 %. We
  * prefer this to a stepwise correction such as Holm's because every verdict can be read off the interval printed
  * beside it, and because with three possible answers the stepwise ones need further assumptions.
+ *
+ * A comparison with fewer than `leastSeeds` runs of a curve stays undecided.
  *
  * Runs of different curves with one seed are not treated as pairs: the methods draw different numbers of random
  * values, so a common seed does not make their runs alike.
@@ -195,7 +208,16 @@ export function judgeClaims(
       };
       return judgeComparison(rule, values(rule.first), values(rule.second), confidence);
     });
-    return { text, verdict: joinVerdicts(comparisons.map(({ verdict }) => verdict)), comparisons };
+    const verdict = joinVerdicts(comparisons.map((comparison) => comparison.verdict));
+    const [hardest] = comparisons
+      .filter(({ warning }) => warning !== undefined)
+      .sort((a, b) => (b.seedsNeeded ?? 0) - (a.seedsNeeded ?? 0));
+    return {
+      text,
+      verdict,
+      comparisons,
+      ...(verdict === "undecided" && hardest !== undefined ? { warning: hardest.warning } : {}),
+    };
   });
 }
 
@@ -206,9 +228,8 @@ function judgeComparison(
   confidence: number,
 ): ComparisonReport {
   const result = compareUnpaired(first, second, { confidence });
-  const verdict = decide(rule, result.interval);
-  const warning = verdict === "undecided" ? explain(rule, result) : undefined;
-  return { rule, ...result, verdict, ...(warning === undefined ? {} : { warning }) };
+  const verdict = Math.min(...result.sizes) < leastSeeds ? "undecided" : decide(rule, result.interval);
+  return { rule, ...result, verdict, ...(verdict === "undecided" ? explain(rule, result) : {}) };
 }
 
 /** The rules of `betterThan`, `noWorseThan` and `similarTo`. */
@@ -230,22 +251,31 @@ function joinVerdicts(verdicts: readonly Verdict[]): Verdict {
 }
 
 /** What the seeds at hand can separate, and how many the claim needs, judged from the spread that was seen. */
-function explain(rule: ComparisonRule, result: Comparison): string {
+function explain(rule: ComparisonRule, result: Comparison): { warning: string; seedsNeeded: number } {
   const seeds = Math.min(...result.sizes);
   const who = `${rule.first} and ${rule.second}`;
-  if (seeds < 2) return `${who}: one seed says nothing about the spread; use at least two`;
+  if (seeds < leastSeeds) {
+    const warning = `${who}: too few seeds to decide (${seeds} each), use at least ${leastSeeds}`;
+    return { warning, seedsNeeded: leastSeeds };
+  }
   const options = {
     standardDeviation: result.standardError / Math.sqrt(1 / result.sizes[0] + 1 / result.sizes[1]),
     confidence: result.interval.confidence,
     // Similarity needs both ends of the interval inside the margin: each may fail with half the probability.
     power: rule.kind === "similar" ? 0.9 : 0.8,
   };
-  const separated = `${who}: ${seeds} seeds each separate differences of ${brief(detectableDifference(seeds, options))} or more`;
   const target = rule.margin > 0 ? rule.margin : Math.abs(result.difference);
+  const separated = `${who}: ${seeds} seeds each separate differences of ${brief(detectableDifference(seeds, options))} or more`;
   const reason = rule.margin > 0 ? `the claim turns on ${brief(target)}` : `the one seen is ${brief(target)}`;
   const needed = seedsNeeded(target, options);
-  if (needed <= seeds) return `${separated}; ${reason}, and the difference lies too near to that to call`;
-  return `${separated}; ${reason}, which takes about ${Number.isFinite(needed) ? needed : "endlessly many"} seeds each`;
+  if (needed <= seeds) {
+    return {
+      warning: `${separated}; ${reason}, and the difference lies too near it to call`,
+      seedsNeeded: needed,
+    };
+  }
+  const cost = Number.isFinite(needed) ? `about ${needed} seeds each` : "endlessly many seeds";
+  return { warning: `${separated}; ${reason}, which takes ${cost}`, seedsNeeded: needed };
 }
 
 function brief(value: number): string {

@@ -21,7 +21,7 @@ const definition = figure("test/figure-1", {
   metric: { name: "eval/return", label: "return", unit: "per episode", better: "higher", domain: [0, 10] },
   scales: {
     smoke: { seeds: 2, steps: 100 },
-    quick: { seeds: 4, steps: 2000 },
+    quick: { seeds: 5, steps: 2000 },
     paper: { seeds: 9, steps: 2000 },
   },
   evaluateEvery: 1,
@@ -67,20 +67,20 @@ const run = (change?: Parameters<typeof executor>[0], seeds?: number) =>
 test("the table holds hand-worked values at the last evaluation", async () => {
   const { table } = await run();
   expect(table.map(({ series, n, steps }) => [series, n, steps])).toEqual([
-    ["fast", 4, 2000],
-    ["slow", 4, 2000],
+    ["fast", 5, 2000],
+    ["slow", 5, 2000],
   ]);
-  // 7.1 7.2 7.3 7.4: mean 7.25, variance 0.05 / 3, middle half 7.2 7.3.
-  expect(table[0].mean).toBeCloseTo(7.25, 12);
-  expect(table[0].standardError).toBeCloseTo(Math.sqrt(0.05 / 3 / 4), 12);
-  expect(table[0].interquartileMean).toBeCloseTo(7.25, 12);
-  expect(table[0].median).toBeCloseTo(7.25, 12);
-  expect([table[0].minimum, table[0].maximum]).toEqual([7.1, 7.4]);
+  // 7.1 7.2 7.3 7.4 7.5: mean 7.3, variance 0.1 / 4, and all that is symmetric lies in the middle.
+  expect(table[0].mean).toBeCloseTo(7.3, 12);
+  expect(table[0].standardError).toBeCloseTo(Math.sqrt(0.1 / 4 / 5), 12);
+  expect(table[0].interquartileMean).toBeCloseTo(7.3, 12);
+  expect(table[0].median).toBeCloseTo(7.3, 12);
+  expect([table[0].minimum, table[0].maximum]).toEqual([7.1, 7.5]);
   expect(table.map(({ shareAboveThreshold }) => shareAboveThreshold)).toEqual([1, 0]);
   const { low, high, confidence } = table[0].interquartileInterval;
   expect(low).toBeGreaterThanOrEqual(7.1);
-  expect(low).toBeLessThan(7.25);
-  expect(high).toBeGreaterThan(7.25);
+  expect(low).toBeLessThan(7.3);
+  expect(high).toBeGreaterThan(7.3);
   expect(confidence).toBe(0.95);
 });
 
@@ -101,7 +101,7 @@ test("the files hold the figure, its data and its verdicts", async () => {
     expect(svg).toContain(`>${text}<`);
   }
   expect(caption).toBe(
-    "The axis begins at 0. Mean over 4 seeds of 2,000 environment steps; band: one standard error to each side.",
+    "The axis begins at 0. Mean over 5 seeds of 2,000 environment steps; band: one standard error to each side.",
   );
   const [, width, height] = /width="(\d+)" height="(\d+)"/.exec(svg)!.map(Number);
   const png = readFileSync(files.png);
@@ -109,14 +109,14 @@ test("the files hold the figure, its data and its verdicts", async () => {
 
   const csv = readFileSync(files.csv, "utf8").trimEnd().split("\n");
   expect(csv[0]).toBe("panel,series,seed,steps,value");
-  // Two curves, four seeds, and the three evaluations that all runs share.
-  expect(csv).toHaveLength(1 + 2 * 4 * 3);
+  // Two curves, five seeds, and the three evaluations that all runs share.
+  expect(csv).toHaveLength(1 + 2 * 5 * 3);
   expect(csv[2]).toBe(",fast,1,1000,3.55");
 
   const json = JSON.parse(readFileSync(files.json, "utf8"));
   expect(json.claims[0]).toMatchObject({ text: "fast is better", verdict: "reproduced" });
   expect(json.curves[1].steps).toEqual([0, 1000, 2000]);
-  expect(json.curves[1].mean[2]).toBeCloseTo(4.25, 12);
+  expect(json.curves[1].mean[2]).toBeCloseTo(4.3, 12);
   expect(json.curves[1].standardError[0]).toBe(0);
   expect(JSON.stringify(json)).not.toContain("nowhere");
 });
@@ -146,7 +146,9 @@ test("one seed draws lines without bands and decides nothing", async () => {
   expect(report.seeds).toBe(1);
   expect(report.caption).toContain("One seed of 2,000 environment steps; no band.");
   expect(report.claims.map(({ verdict }) => verdict)).toEqual(["undecided", "undecided"]);
-  expect(report.warnings.join()).toContain("one seed says nothing about the spread");
+  expect(report.warnings.join()).toContain(
+    '"fast is better" is undecided. fast and slow: too few seeds to decide (1 each)',
+  );
 });
 
 test("a scale that trains for less than the paper says so", async () => {
@@ -163,11 +165,11 @@ test("a scale that trains for less than the paper says so", async () => {
 
 test("a report reads as a table with verdicts and their evidence", async () => {
   const text = describeReport(await run());
-  expect(text).toContain("test/figure-1 (quick, 4 seeds, eval/return)");
-  expect(text).toMatch(/^fast {3}4 {2}7\.250 ± 0\.065 /m);
+  expect(text).toContain("test/figure-1 (quick, 5 seeds, eval/return)");
+  expect(text).toMatch(/^fast {3}5 {2}7\.300 ± 0\.071 /m);
   expect(text).toContain("reproduced: fast is better");
-  // Standard error sqrt(2) * 0.0645 = 0.0913; t(6, 0.9875) = 2.969; g = 3 / 0.1291 * (1 - 3 / 23) = 20.21.
-  expect(text).toContain("fast > slow: 3.000 [2.729, 3.271] at 97.5 %, g 20.21, n 4 + 4: reproduced");
+  // Standard error 0.1; t(8, 0.9875) = 2.752 in tables; g = 3 / 0.15811 * (1 - 3 / 31) = 17.14.
+  expect(text).toContain("fast > slow: 3.000 [2.725, 3.275] at 97.5 %, g 17.14, n 5 + 5: reproduced");
   expect(text).toContain("slow ≥ fast (margin 1): -3.000");
   expect(text).toContain(join(out, "test", "figure-1.png"));
 });

@@ -107,7 +107,9 @@ function warningsOf(definition: FigureDefinition, scale: Scale, claims: readonly
     steps < full
       ? [`each run was trained for ${steps} steps, the paper's for ${full}: its claims are about those`]
       : [];
-  const undecided = claims.flatMap(({ comparisons }) => comparisons.flatMap(({ warning }) => warning ?? []));
+  const undecided = claims.flatMap(({ text, warning }) =>
+    warning === undefined ? [] : [`"${text}" is undecided. ${warning}`],
+  );
   return [...short, ...undecided];
 }
 

@@ -19,7 +19,9 @@ const visibleDifference = 0.05;
 
 const coordinationGame = figure("subteams/figure-2-coordination-game", {
   title: "Coordination Game: MAPPO with four kinds of DAG",
-  caption: "Price of anarchy of the current policy, solved exactly, in the Coordination Game with 5 agents.",
+  caption:
+    "Price of anarchy (the value of the current policy over that of the best, both solved exactly) in the Coordination " +
+    "Game with 5 agents.",
   runs: grid({
     algorithm: "mappo",
     env: "coordination-game",
@@ -72,7 +74,7 @@ const aloha = figure("subteams/figure-2-aloha", {
   metric: { name: "eval/return", label: "return", unit: "per episode", better: "higher", domain: [0, 12.5] },
   scales: {
     smoke: { seeds: 2, steps: 20_000 },
-    quick: { seeds: 3, steps: 250_000 },
+    quick: { seeds: 5, steps: 250_000 },
     paper: { seeds: 60, steps: 500_000 },
   },
   // An iteration is 32 environments of 25 steps: 800.

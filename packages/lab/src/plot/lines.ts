@@ -67,7 +67,8 @@ function linePanel(
   };
   const y = { field: "centre", type: "quantitative", ...yAxis(panel.y, yDomain) };
 
-  const rows = panel.curves.flatMap((curve) =>
+  // Backwards, so that the first curve is drawn last and lies on top.
+  const rows = panel.curves.toReversed().flatMap((curve) =>
     Array.from(curve.steps, (step, i) => ({
       name: curve.name,
       step,
