@@ -4,7 +4,7 @@ import { type Comparison, compareUnpaired, detectableDifference, seedsNeeded } f
 /**
  * What the data say about a claim. "Undecided" is a real answer: the seeds cannot tell.
  */
-export type Verdict = "reproduced" | "contradicted" | "undecided";
+type Verdict = "reproduced" | "contradicted" | "undecided";
 
 /** The one number per run that a claim is about. */
 export type Measure =
@@ -174,7 +174,7 @@ export interface ClaimReport {
  * learners often cluster (whole agents left out, equilibria missed): when half of all runs end in one cluster, three
  * runs lie in a single one with probability 1/4 and look as if there were no spread; five with 1/16.
  */
-export const leastSeeds = 5;
+const leastSeeds = 5;
 
 /** Finds the measured values of a curve's runs. */
 export type Samples = (series: string, panel: string | undefined, measure: Measure) => readonly number[];

@@ -53,7 +53,7 @@ export function describeReport(report: FigureReport): string {
 const signs = { better: ">", "no-worse": "≥", similar: "≈" } as const;
 
 /** For example `full > random: -0.027 [-0.066, 0.012] at 98.75 %, g -0.33, n 60 + 60: undecided`. */
-export function describeComparison({ rule, verdict, interval, ...result }: ComparisonReport): string {
+function describeComparison({ rule, verdict, interval, ...result }: ComparisonReport): string {
   const margin =
     rule.margin === 0 ? "" : rule.kind === "better" ? ` (by ${rule.margin})` : ` (margin ${rule.margin})`;
   const panel = rule.panel === undefined ? "" : `${rule.panel}: `;

@@ -8,7 +8,7 @@ export const scales = ["smoke", "quick", "paper"] as const;
 export type Scale = (typeof scales)[number];
 
 /** What one scale means for one figure. */
-export interface Effort {
+interface Effort {
   /** Runs per curve. */
   readonly seeds: number;
   /** Environment steps per run. */
@@ -26,7 +26,7 @@ export interface SeriesDefinition {
 }
 
 /** The number a figure shows. */
-export interface MetricDefinition {
+interface MetricDefinition {
   /** Its name in the metrics of a run. */
   readonly name: string;
   /** Title of the axis. */

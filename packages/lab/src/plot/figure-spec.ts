@@ -45,7 +45,7 @@ export interface LineFigure {
 }
 
 /** One bar with an optional error bar. */
-export interface Bar {
+interface Bar {
   /** Shown under the bar's group. */
   readonly group: string;
   /** Decides the colour. */
