@@ -16,6 +16,8 @@ export interface LearnerContext<Config> {
   /** Makes one copy of the environment, already configured. */
   readonly env: EnvFactory;
   readonly config: Config;
+  /** Environment steps the whole run will take; schedules run over them. */
+  readonly totalSteps: number;
   /** The run's root stream; the learner splits its own streams off by name. */
   readonly rng: Rng;
 }
@@ -24,9 +26,11 @@ export interface LearnerContext<Config> {
 export interface Learner {
   /** Environment steps one call of `iterate` takes, summed over parallel copies. */
   readonly stepsPerIteration: number;
+  /** What was decided on the way and a reader of the run should know (runtime, network variants, notes). */
+  readonly facts: Readonly<Record<string, JsonValue>>;
   /**
    * Collects experience and updates once. Metrics carry slash-separated names such as `train/policy-loss`.
-   * @throws DivergenceError when a loss or gradient is not finite; parameters are then as before the update.
+   * @throws DivergenceError when a loss or gradient is not finite; parameters are then as before that step.
    */
   iterate(): Promise<Metrics>;
   /** Plays whole episodes without exploration; the same `rng` state gives the same metrics (`eval/return`, ...). */

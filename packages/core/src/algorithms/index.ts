@@ -1,8 +1,10 @@
-export {
-  type Algorithm,
-  DivergenceError,
-  type Learner,
-  type LearnerContext,
-  type LearnerSnapshot,
-  type Metrics,
-} from "./algorithm.ts";
+export * from "./algorithm.ts";
+
+import { mappo } from "./mappo.ts";
+
+/** The algorithms that come with corral, by name. */
+export const algorithms = { mappo } as const;
+
+export type AlgorithmName = keyof typeof algorithms;
+
+export { type MappoConfig, mappo } from "./mappo.ts";

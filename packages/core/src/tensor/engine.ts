@@ -2,7 +2,9 @@
  * Where programs run: ONNX Runtime, native in Node when it is installed, else WebAssembly (also in the browser).
  */
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
+import { InputError } from "../errors.ts";
 
+/** Tensors by name. */
 export type Feeds = Record<string, OrtTensor>;
 
 /** A loaded program: runs on prepared tensors and writes its results into prepared tensors. */
@@ -15,6 +17,11 @@ export interface Session {
 export interface Engine {
   readonly name: "onnxruntime-node" | "onnxruntime-web";
   readonly version: string;
+  /**
+   * Prepares an ONNX file for running.
+   *
+   * @throws InputError in one line when the runtime cannot load it: truncated, no ONNX at all, an unknown operator
+   */
   load(model: Uint8Array, options?: SessionOptions): Promise<Session>;
 }
 
@@ -56,16 +63,30 @@ const SESSION_OPTIONS = {
 export async function loadEngine(only?: Engine["name"]): Promise<Engine> {
   if (only !== "onnxruntime-web") {
     try {
-      const loaded: object = await import("#onnxruntime-native");
+      const loaded: Record<string, unknown> = await import("#onnxruntime-native");
       // A CommonJS package: loaders differ in whether its exports are the default export or the namespace.
-      const runtime = "default" in loaded && loaded.default ? loaded.default : loaded;
-      if ("InferenceSession" in runtime) return nativeEngine(runtime as Runtime);
+      const runtime = (loaded.default ?? loaded) as Partial<Runtime>;
+      if (runtime.InferenceSession !== undefined) return nativeEngine(runtime as Runtime);
     } catch (error) {
       if (only === "onnxruntime-node") throw error;
     }
     if (only === "onnxruntime-node") throw new Error("onnxruntime-node cannot run here");
   }
   return webEngine((await import("onnxruntime-web")) as unknown as Runtime);
+}
+
+async function createSession(
+  name: Engine["name"],
+  runtime: Runtime,
+  model: Uint8Array,
+  options: object,
+): Promise<InferenceSession> {
+  try {
+    return await runtime.InferenceSession.create(model, options);
+  } catch (error) {
+    const reason = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").trim();
+    throw new InputError(`${name} cannot load this ONNX file of ${model.length} bytes: ${reason}`);
+  }
 }
 
 function nativeEngine(runtime: Runtime): Engine {
@@ -75,7 +96,10 @@ function nativeEngine(runtime: Runtime): Engine {
     async load(model, { profileTo } = {}) {
       const profiling =
         profileTo === undefined ? {} : { enableProfiling: true, profileFilePrefix: profileTo };
-      const session = await runtime.InferenceSession.create(model, { ...SESSION_OPTIONS, ...profiling });
+      const session = await createSession("onnxruntime-node", runtime, model, {
+        ...SESSION_OPTIONS,
+        ...profiling,
+      });
       return {
         async run(feeds, results) {
           await session.run(feeds, results);
@@ -96,7 +120,7 @@ function webEngine(runtime: Runtime): Engine {
     name: "onnxruntime-web",
     version: runtime.env.versions.common,
     async load(model) {
-      const session = await runtime.InferenceSession.create(model, {
+      const session = await createSession("onnxruntime-web", runtime, model, {
         executionProviders: ["wasm"],
         graphOptimizationLevel: "all",
         logSeverityLevel: 3,

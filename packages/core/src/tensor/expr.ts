@@ -32,7 +32,7 @@ export interface Lowering {
     operator: string,
     inputs: readonly string[],
     attributes?: Attributes | Readonly<Record<string, string>>,
-    options?: { readonly results?: number; readonly domain?: string },
+    options?: { readonly results?: number },
   ): readonly string[];
   /** Name of a constant tensor. */
   constant(dtype: DType, shape: Shape, data: ConstantData): string;
@@ -71,7 +71,11 @@ export function isFloat(dtype: DType): dtype is FloatType {
   return dtype === "float32" || dtype === "float64";
 }
 
-/** @throws ShapeError naming `op` and `argument` when `axis` is not an axis of `shape`; negative axes count from the end. */
+/**
+ * An axis counted from the front; negative axes count from the end.
+ *
+ * @throws ShapeError naming `op` when `axis` is not an axis of `shape`
+ */
 export function resolveAxis(op: string, axis: number, shape: Shape): number {
   const resolved = axis < 0 ? axis + shape.length : axis;
   if (!Number.isInteger(axis) || resolved < 0 || resolved >= shape.length) {
@@ -80,7 +84,11 @@ export function resolveAxis(op: string, axis: number, shape: Shape): number {
   return resolved;
 }
 
-/** Shape of two operands broadcast against each other by NumPy's rules. */
+/**
+ * Shape of two operands broadcast against each other by NumPy's rules.
+ *
+ * @throws ShapeError naming `op` and both shapes when they do not fit
+ */
 export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   const shape = new Array<number>(rank);

@@ -1,4 +1,4 @@
-import { type Expr, ShapeError, showShape, sizeOf } from "./expr.ts";
+import { type Expr, isFloat, ShapeError, showShape, sizeOf } from "./expr.ts";
 import { add, filled, isItem } from "./ops.ts";
 
 /** Inputs before the nodes that use them; each node once. */
@@ -31,11 +31,14 @@ export function topologicalOrder(outputs: readonly Expr[]): readonly Expr[] {
  * Gradient of a scalar with respect to each of `wrt`, by reverse mode: symbolic expressions of the same shapes,
  * zeros where the loss does not depend on them. `wrt` may be any nodes; they are treated as independent variables.
  *
- * @throws ShapeError when `loss` is not a scalar
+ * @throws ShapeError when `loss` is not a single float
  */
 export function gradients(loss: Expr, wrt: readonly Expr[]): readonly Expr[] {
-  if (sizeOf(loss.shape) !== 1) {
-    throw new ShapeError("gradients", `the loss must be a scalar, got ${showShape(loss.shape)}`);
+  if (sizeOf(loss.shape) !== 1 || !isFloat(loss.dtype)) {
+    throw new ShapeError(
+      "gradients",
+      `the loss must be a float scalar, got ${loss.dtype} ${showShape(loss.shape)}`,
+    );
   }
   const order = topologicalOrder([loss]);
   const targets = new Set(wrt);

@@ -1,3 +1,4 @@
+export { capacityFor, type DistinctRows, distinctRowFinder } from "./distinct-rows.ts";
 export { type Engine, loadEngine, type Session } from "./engine.ts";
 export { type DType, type Expr, type FloatType, type Shape, ShapeError, sizeOf } from "./expr.ts";
 export * from "./functions.ts";
@@ -76,3 +77,4 @@ export {
   variable,
 } from "./program.ts";
 export { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+export { type SizedPrograms, sizedPrograms } from "./sized-programs.ts";

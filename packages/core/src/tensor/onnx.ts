@@ -12,7 +12,6 @@ export interface OnnxValue {
 
 interface OnnxNode {
   readonly operator: string;
-  readonly domain: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, number | string | readonly number[]>>;
@@ -32,14 +31,15 @@ export interface GraphBuilder extends Lowering {
     readonly name: string;
     readonly inputs: readonly OnnxValue[];
     readonly outputs: readonly OnnxValue[];
-    readonly metadata?: Readonly<Record<string, string>>;
   }): Uint8Array;
 }
 
 /** ONNX operator set the graphs are written in. */
 const OPERATOR_SET = 17;
 const IR_VERSION = 8;
-const CONTRIBUTED_DOMAIN = "com.microsoft";
+
+/** First character of the names the builder makes up; inputs and outputs are named otherwise. */
+export const INTERNAL_PREFIX = "#";
 
 const ELEMENT_TYPE: Readonly<Record<DType, number>> = {
   float32: 1,
@@ -65,16 +65,17 @@ export function graphBuilder(): GraphBuilder {
       return nodes.length;
     },
     node(operator, inputs, attributes = {}, options = {}) {
-      const outputs = Array.from({ length: options.results ?? 1 }, () => `v${values++}`);
-      nodes.push({ operator, domain: options.domain ?? "", inputs, outputs, attributes });
+      const outputs = Array.from({ length: options.results ?? 1 }, () => `${INTERNAL_PREFIX}v${values++}`);
+      nodes.push({ operator, inputs, outputs, attributes });
       for (const output of outputs) produced.add(output);
       return outputs;
     },
     constant(dtype, shape, data) {
-      const key = `${dtype}[${shape.join(",")}]:${data.length <= 64 ? data.join(",") : `#${values++}`}`;
+      const content = data.length <= 64 ? Array.from(data, showExactly).join(",") : `#${values++}`;
+      const key = `${dtype}[${shape.join(",")}]:${content}`;
       const known = constants.get(key);
       if (known !== undefined) return known.name;
-      const name = `c${constants.size}`;
+      const name = `${INTERNAL_PREFIX}c${constants.size}`;
       constants.set(key, { name, dtype, shape, data });
       return name;
     },
@@ -85,40 +86,36 @@ export function graphBuilder(): GraphBuilder {
       if (produced.has(value) && !renamed.has(value)) {
         renamed.set(value, name);
       } else {
-        nodes.push({ operator: "Identity", domain: "", inputs: [value], outputs: [name], attributes: {} });
+        nodes.push({ operator: "Identity", inputs: [value], outputs: [name], attributes: {} });
       }
     },
     encode(graph) {
-      const contributed = nodes.some((node) => node.domain === CONTRIBUTED_DOMAIN);
       const body = message()
         .each(1, nodes, (node) => encodeNode(node, renamed))
         .text(2, graph.name)
         .each(5, [...constants.values()], encodeTensor)
         .each(11, graph.inputs, encodeValueInfo)
         .each(12, graph.outputs, encodeValueInfo);
-      const model = message()
+      return message()
         .varint(1, IR_VERSION)
         .text(2, "corral")
         .nested(7, body)
-        .nested(8, message().text(1, "").varint(2, OPERATOR_SET));
-      if (contributed) model.nested(8, message().text(1, CONTRIBUTED_DOMAIN).varint(2, 1));
-      model.each(14, Object.entries(graph.metadata ?? {}), ([key, value]) =>
-        message().text(1, key).text(2, value),
-      );
-      return model.bytes();
+        .nested(8, message().text(1, "").varint(2, OPERATOR_SET))
+        .bytes();
     },
   };
   return builder;
 }
+
+/** Keeps -0 apart from 0, which print alike. */
+const showExactly = (value: number | bigint): string => (Object.is(value, -0) ? "-0" : `${value}`);
 
 function encodeNode(node: OnnxNode, renamed: ReadonlyMap<string, string>): Message {
   const out = message();
   for (const input of node.inputs) out.text(1, renamed.get(input) ?? input);
   for (const output of node.outputs) out.text(2, renamed.get(output) ?? output);
   out.text(4, node.operator);
-  out.each(5, Object.entries(node.attributes), encodeAttribute);
-  if (node.domain !== "") out.text(7, node.domain);
-  return out;
+  return out.each(5, Object.entries(node.attributes), encodeAttribute);
 }
 
 /** Attributes whose ONNX type is FLOAT even when their value happens to be whole. */

@@ -66,10 +66,25 @@ const arrayFor: Record<DType, (values: ArrayLike<number>) => ConstantData> = {
   bool: (values) => Uint8Array.from(values),
 };
 
-/** A leaf with fixed values. @throws ShapeError when the number of values does not fill `shape`. */
+const belongs: Record<DType, (value: number) => boolean> = {
+  float32: () => true,
+  float64: () => true,
+  int32: (value) => value === (value | 0),
+  int64: Number.isSafeInteger,
+  bool: (value) => value === 0 || value === 1,
+};
+
+/**
+ * A leaf with fixed values, in row-major order.
+ *
+ * @throws ShapeError when the number of values does not fill `shape` or one is none of the dtype's
+ */
 export function constant(dtype: DType, shape: Shape, values: ArrayLike<number>): Expr {
   if (values.length !== sizeOf(shape)) {
     throw new ShapeError("constant", `shape ${showShape(shape)} does not hold ${values.length} values`);
+  }
+  for (let i = 0; i < values.length; i++) {
+    if (!belongs[dtype](values[i])) throw new ShapeError("constant", `${values[i]} is not of dtype ${dtype}`);
   }
   const data = arrayFor[dtype](values);
   return Object.freeze({ op: constantOp, inputs: [], attributes: {}, shape: [...shape], dtype, data });
@@ -107,8 +122,17 @@ function operands(op: string, a: Operand, b: Operand): [Expr, Expr] {
   return [left, right];
 }
 
-function binary(op: Op, a: Operand, b: Operand, dtype?: DType): Expr {
+type Accepted = "numbers" | "bools" | "anything";
+
+function accept(op: string, accepted: Accepted, dtype: DType): void {
+  if (accepted !== "anything" && (accepted === "bools") !== (dtype === "bool")) {
+    throw new ShapeError(op, `takes ${accepted}, got ${dtype}`);
+  }
+}
+
+function binary(op: Op, a: Operand, b: Operand, dtype?: DType, accepted: Accepted = "numbers"): Expr {
   const [left, right] = operands(op.name, a, b);
+  accept(op.name, accepted, left.dtype);
   return expr(op, [left, right], broadcastShapes(op.name, left.shape, right.shape), dtype ?? left.dtype);
 }
 
@@ -174,21 +198,24 @@ export const maximum = (a: Operand, b: Operand): Expr => binary(maximumOp, a, b)
 /** `a` to the power of `b`. The gradient for `b` needs a positive base. */
 export const pow = (a: Operand, b: Operand): Expr => binary(powOp, a, b);
 
-const comparison = (name: string, onnx: string) => {
+const comparison = (name: string, onnx: string, accepted: Accepted = "numbers") => {
   const op = direct(name, onnx);
-  return (a: Operand, b: Operand): Expr => binary(op, a, b, "bool");
+  return (a: Operand, b: Operand): Expr => binary(op, a, b, "bool", accepted);
 };
 
 export const greater = comparison("greater", "Greater");
 export const greaterOrEqual = comparison("greaterOrEqual", "GreaterOrEqual");
 export const less = comparison("less", "Less");
 export const lessOrEqual = comparison("lessOrEqual", "LessOrEqual");
-export const equal = comparison("equal", "Equal");
-export const and = comparison("and", "And");
-export const or = comparison("or", "Or");
+export const equal = comparison("equal", "Equal", "anything");
+export const and = comparison("and", "And", "bools");
+export const or = comparison("or", "Or", "bools");
 
 const notOp = direct("not", "Not");
-export const not = (a: Expr): Expr => expr(notOp, [a], a.shape, "bool");
+export function not(a: Expr): Expr {
+  accept("not", "bools", a.dtype);
+  return expr(notOp, [a], a.shape, "bool");
+}
 
 const whereOp: Op = direct("where", "Where", ({ inputs: [condition, a, b] }, [g]) => [
   undefined,
@@ -196,7 +223,7 @@ const whereOp: Op = direct("where", "Where", ({ inputs: [condition, a, b] }, [g]
   sumTo(where(condition, 0, g!), b.shape),
 ]);
 
-/** `a` where `condition` holds, else `b`. */
+/** `a` where `condition` (bool) holds, else `b`; all three broadcast. */
 export function where(condition: Expr, a: Operand, b: Operand): Expr {
   if (condition.dtype !== "bool") throw new ShapeError("where", `condition is ${condition.dtype}, not bool`);
   const [left, right] = operands("where", a, b);
@@ -206,10 +233,13 @@ export function where(condition: Expr, a: Operand, b: Operand): Expr {
 
 // ── Elementwise, one operand ────────────────────────────────────────────────────────────────────────────────────
 
-function unary(op: Op, a: Expr): Expr {
-  if (!isFloat(a.dtype)) throw new ShapeError(op.name, `operand is ${a.dtype}, not a float`);
-  return expr(op, [a], a.shape, a.dtype);
+/** A float dtype, or an error that names who asked. */
+export function floatType(op: string, dtype: DType): FloatType {
+  if (!isFloat(dtype)) throw new ShapeError(op, `needs a float, got ${dtype}`);
+  return dtype;
 }
+
+const unary = (op: Op, a: Expr): Expr => expr(op, [a], a.shape, floatType(op.name, a.dtype));
 
 const negOp: Op = direct("neg", "Neg", (_e, [g]) => [neg(g!)]);
 const expOp: Op = direct("exp", "Exp", (e, [g]) => [mul(g!, e)]);
@@ -247,6 +277,7 @@ const clipOp: Op = direct("clip", "Clip", ({ inputs: [a, low, high] }, [g]) => [
 
 /** Limits values to `[low, high]`; the gradient passes where the value lies inside, ends included. */
 export function clip(a: Expr, low: number, high: number): Expr {
+  accept("clip", "numbers", a.dtype);
   if (!(low <= high)) throw new ShapeError("clip", `lower limit ${low} is above upper limit ${high}`);
   return expr(clipOp, [a, scalar(a.dtype, low), scalar(a.dtype, high)], a.shape, a.dtype);
 }
@@ -256,6 +287,7 @@ const castOp: Op = {
   lower: (e, inputs, to) => to.node("Cast", inputs, { to: elementType(e.dtype) }),
   vjp: ({ inputs: [a] }, [g]) => [isFloat(a.dtype) ? cast(g!, a.dtype) : undefined],
 };
+/** The same values in another dtype; fractions are cut off towards zero, anything but 0 becomes true. */
 export const cast = (a: Expr, dtype: DType): Expr =>
   a.dtype === dtype ? a : expr(castOp, [a], a.shape, dtype);
 
@@ -382,7 +414,8 @@ const sliceOp: Op = {
 /** Entries `start..end-1` along `axis`. */
 export function slice(a: Expr, axis: number, start: number, end: number): Expr {
   const along = resolveAxis("slice", axis, a.shape);
-  if (!(start >= 0 && start < end && end <= a.shape[along])) {
+  const whole = Number.isInteger(start) && Number.isInteger(end);
+  if (!(whole && start >= 0 && start < end && end <= a.shape[along])) {
     throw new ShapeError("slice", `${start}..${end} is not a range of axis ${axis} of ${showShape(a.shape)}`);
   }
   if (start === 0 && end === a.shape[along]) return a;
@@ -410,7 +443,9 @@ const padOp: Op = {
 /** Adds zeros before and after along `axis`. */
 export function pad(a: Expr, axis: number, before: number, after: number): Expr {
   const along = resolveAxis("pad", axis, a.shape);
-  if (!(before >= 0 && after >= 0)) throw new ShapeError("pad", `widths ${before} and ${after} must be >= 0`);
+  if (!(Number.isInteger(before) && Number.isInteger(after) && before >= 0 && after >= 0)) {
+    throw new ShapeError("pad", `widths ${before} and ${after} must be whole numbers >= 0`);
+  }
   if (before === 0 && after === 0) return a;
   const shape = [...a.shape];
   shape[along] += before + after;
@@ -449,10 +484,11 @@ const splitOp: Op = {
   ],
 };
 
-/** Cuts `a` along `axis` into pieces of the given sizes. */
+/** Cuts `a` along `axis` into pieces of the given sizes, which add up to the whole. */
 export function split(a: Expr, sizes: readonly number[], axis: number): readonly Expr[] {
   const along = resolveAxis("split", axis, a.shape);
-  if (sizes.reduce((total, size) => total + size, 0) !== a.shape[along]) {
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (total !== a.shape[along] || sizes.some((size) => !Number.isInteger(size) || size < 0)) {
     throw new ShapeError(
       "split",
       `sizes ${showShape(sizes)} do not add up to axis ${axis} of ${showShape(a.shape)}`,
@@ -476,7 +512,11 @@ interface Reduction {
 }
 
 function reduction(op: string, a: Expr, axes: readonly number[] | undefined, keep: boolean): Reduction {
+  accept(op, "numbers", a.dtype);
   const resolved = axes?.map((axis) => resolveAxis(op, axis, a.shape)) ?? a.shape.map((_, axis) => axis);
+  if (new Set(resolved).size !== resolved.length) {
+    throw new ShapeError(op, `axes ${showShape(axes!)} of shape ${showShape(a.shape)} repeat one`);
+  }
   const keptShape = a.shape.map((extent, axis) => (resolved.includes(axis) ? 1 : extent));
   return {
     axes: resolved,
@@ -524,6 +564,8 @@ const maxOp: Op = {
 /** Maximum over `axes` (all by default); entries that attain it share the gradient equally. */
 export function max(a: Expr, axes?: readonly number[], keep = false): Expr {
   const rule = reduction("max", a, axes, keep);
+  // ONNX takes an empty list of axes for all axes.
+  if (rule.axes.length === 0) return a;
   return expr(maxOp, [a], rule.shape, a.dtype, { axes: rule.axes, keep: keep ? 1 : 0 });
 }
 
@@ -535,6 +577,8 @@ const argMaxOp: Op = {
 /** Index of the (first) maximum along `axis`, int64; no gradient. */
 export function argMax(a: Expr, axis: number): Expr {
   const along = resolveAxis("argMax", axis, a.shape);
+  if (!isFloat(a.dtype) && a.dtype !== "int32")
+    throw new ShapeError("argMax", `takes floats or int32, got ${a.dtype}`);
   return expr(
     argMaxOp,
     [a],
@@ -554,11 +598,13 @@ const cumSumOp: Op = {
 };
 
 /** Running sum along `axis`, from the end when `reverse`. */
-export const cumSum = (a: Expr, axis: number, reverse = false): Expr =>
-  expr(cumSumOp, [a], a.shape, a.dtype, {
+export function cumSum(a: Expr, axis: number, reverse = false): Expr {
+  accept("cumSum", "numbers", a.dtype);
+  return expr(cumSumOp, [a], a.shape, a.dtype, {
     axis: resolveAxis("cumSum", axis, a.shape),
     reverse: reverse ? 1 : 0,
   });
+}
 
 // ── Products ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -576,6 +622,7 @@ const matMulOp: Op = direct("matMul", "MatMul", ({ inputs: [a, b] }, [g]) => [
 
 /** Product of the last two axes, `[..., m, k] x [..., k, n] -> [..., m, n]`; leading axes broadcast. */
 export function matMul(a: Expr, b: Expr): Expr {
+  accept("matMul", "numbers", a.dtype);
   const [m, k] = a.shape.slice(-2);
   const [inner, n] = b.shape.slice(-2);
   if (a.shape.length < 2 || b.shape.length < 2 || k !== inner || a.dtype !== b.dtype) {
@@ -632,6 +679,7 @@ export function gemm(
   if (a.shape.length !== 2 || b.shape.length !== 2) {
     throw new ShapeError("gemm", `needs two matrices, got ${showShape(a.shape)} and ${showShape(b.shape)}`);
   }
+  floatType("gemm", a.dtype);
   const [m, k] = transposeA ? [a.shape[1], a.shape[0]] : a.shape;
   const [inner, n] = transposeB ? [b.shape[1], b.shape[0]] : b.shape;
   if (k !== inner || a.dtype !== b.dtype) {
@@ -640,8 +688,14 @@ export function gemm(
       `${a.dtype} ${showShape(a.shape)}${transposeA ? "ᵀ" : ""} and ${b.dtype} ${showShape(b.shape)}${transposeB ? "ᵀ" : ""} do not multiply`,
     );
   }
-  if (c !== undefined && !sameShape(broadcastShapes("gemm", c.shape, [m, n]), [m, n])) {
-    throw new ShapeError("gemm", `bias ${showShape(c.shape)} does not fit the product ${showShape([m, n])}`);
+  if (
+    c !== undefined &&
+    (c.dtype !== a.dtype || !sameShape(broadcastShapes("gemm", c.shape, [m, n]), [m, n]))
+  ) {
+    throw new ShapeError(
+      "gemm",
+      `bias ${c.dtype} ${showShape(c.shape)} does not fit the product ${a.dtype} ${showShape([m, n])}`,
+    );
   }
   return expr(gemmOp, c === undefined ? [a, b] : [a, b, c], [m, n], a.dtype, {
     transposeA: transposeA ? 1 : 0,
@@ -696,6 +750,10 @@ const scatterAddOp: Op = {
 
 /** Adds row `k` of `updates` `[R, ...]` to row `indices[k]` of a table of `rows` zero rows. */
 export function scatterAdd(indices: Expr, updates: Expr, rows: number): Expr {
+  if (indices.dtype !== "int32" && indices.dtype !== "int64") {
+    throw new ShapeError("scatterAdd", `needs integer indices, got ${indices.dtype}`);
+  }
+  floatType("scatterAdd", updates.dtype);
   if (indices.shape.length !== 1 || updates.shape[0] !== indices.shape[0]) {
     throw new ShapeError(
       "scatterAdd",
@@ -715,10 +773,15 @@ const logSoftmaxOp: Op = direct("logSoftmax", "LogSoftmax", (e, [g]) => [
   sub(g!, mul(exp(e), sum(g!, [-1], true))),
 ]);
 
-/** Softmax over the last axis. */
-export const softmax = (a: Expr): Expr => expr(softmaxOp, [a], a.shape, a.dtype, { axis: -1 });
-/** Logarithm of the softmax over the last axis. */
-export const logSoftmax = (a: Expr): Expr => expr(logSoftmaxOp, [a], a.shape, a.dtype, { axis: -1 });
+function overLastAxis(op: Op, a: Expr): Expr {
+  resolveAxis(op.name, -1, a.shape);
+  return expr(op, [a], a.shape, floatType(op.name, a.dtype), { axis: -1 });
+}
+
+/** Softmax over the last axis, `[..., A] -> [..., A]`. */
+export const softmax = (a: Expr): Expr => overLastAxis(softmaxOp, a);
+/** Logarithm of the softmax over the last axis, `[..., A] -> [..., A]`. */
+export const logSoftmax = (a: Expr): Expr => overLastAxis(logSoftmaxOp, a);
 
 const layerNormOp: Op = {
   name: "layerNorm",
@@ -758,15 +821,16 @@ const layerNormOp: Op = {
  * their standard deviation (population variance plus `epsilon`).
  */
 export function layerNorm(a: Expr, scale: Expr, bias: Expr, epsilon = 1e-5): Expr {
+  floatType("layerNorm", a.dtype);
   const width = a.shape[a.shape.length - 1];
   for (const [name, parameter] of [
     ["scale", scale],
     ["bias", bias],
   ] as const) {
-    if (!sameShape(parameter.shape, [width])) {
+    if (!sameShape(parameter.shape, [width]) || parameter.dtype !== a.dtype) {
       throw new ShapeError(
         "layerNorm",
-        `${name} ${showShape(parameter.shape)} does not fit ${showShape(a.shape)}`,
+        `${name} ${parameter.dtype} ${showShape(parameter.shape)} does not fit ${a.dtype} ${showShape(a.shape)}`,
       );
     }
   }
@@ -774,10 +838,4 @@ export function layerNorm(a: Expr, scale: Expr, bias: Expr, epsilon = 1e-5): Exp
   const results = [{ shape: a.shape, dtype: a.dtype }, statistics, statistics];
   const tuple = Object.freeze({ ...expr(layerNormOp, [a, scale, bias], [], a.dtype, { epsilon }), results });
   return item(tuple, 0);
-}
-
-/** A float dtype, or an error that names who asked. */
-export function floatType(op: string, dtype: DType): FloatType {
-  if (!isFloat(dtype)) throw new ShapeError(op, `needs a float, got ${dtype}`);
-  return dtype;
 }

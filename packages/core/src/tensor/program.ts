@@ -11,8 +11,8 @@ import {
   sizeOf,
 } from "./expr.ts";
 import { topologicalOrder } from "./grad.ts";
-import { graphBuilder } from "./onnx.ts";
-import { constant, input, isItem } from "./ops.ts";
+import { graphBuilder, INTERNAL_PREFIX } from "./onnx.ts";
+import { input, isItem } from "./ops.ts";
 
 /** Memory of a program's input or result. */
 export type Values = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
@@ -67,8 +67,14 @@ export interface Program<I extends string, O extends string> {
   readonly inputs: Readonly<Record<I, Values>>;
   /** Memory written by every run. */
   readonly results: Readonly<Record<O, Values>>;
-  /** @throws NonFiniteError when a guarded result is not a finite number; variables then keep their values. */
+  /**
+   * Computes the results and updates from what inputs and variables hold now. Programs that share variables must
+   * not run at the same time.
+   *
+   * @throws NonFiniteError when a guarded result is not a finite number; variables then keep their values
+   */
   run(): Promise<void>;
+  /** Frees the runtime's memory; the program cannot run any more. Variables stay. */
   dispose(): Promise<void>;
 }
 
@@ -92,11 +98,16 @@ const ARRAYS = {
   bool: Uint8Array,
 } as const;
 
+/** Memory of zeros for a tensor. */
 export function allocate(dtype: DType, shape: Shape): Values {
   return new ARRAYS[dtype](sizeOf(shape));
 }
 
-/** New state with the given first values (zeros when absent). */
+/**
+ * New state with the given first values (zeros when absent).
+ *
+ * @throws ShapeError when the number of values does not fill `shape`
+ */
 export function variable(name: string, dtype: DType, shape: Shape, first?: ArrayLike<number>): Variable {
   const buffers = [allocate(dtype, shape), allocate(dtype, shape)] as const;
   if (first !== undefined) {
@@ -129,7 +140,12 @@ export function variable(name: string, dtype: DType, shape: Shape, first?: Array
 const tensorOver = (dtype: DType, shape: Shape, values: Values): OrtTensor =>
   new OrtTensor(dtype as "float32", values as Float32Array, shape);
 
-/** Traces, lowers and loads a program; it can then be run many times without allocating. */
+/**
+ * Traces, lowers and loads a program; it can then be run many times without allocating.
+ *
+ * @throws ShapeError for operands that do not fit, an update that does not fit its variable, memory that does not
+ * fit its input, a name used twice
+ */
 export async function compile<
   const I extends Named<InputSpec>,
   const V extends Named<Variable>,
@@ -139,9 +155,9 @@ export async function compile<
   spec: ProgramSpec<I, V, O>,
   options?: SessionOptions,
 ): Promise<Program<keyof I & string, O>> {
-  const { onnx, nodeCount, results, updates } = trace(spec);
-  const session = await engine.load(onnx, options);
-  return bind(spec, { onnx, nodeCount, results, updates }, session);
+  const traced = trace(spec);
+  const session = await engine.load(traced.onnx, options);
+  return bind(spec, traced, session);
 }
 
 interface Traced {
@@ -156,23 +172,44 @@ interface Traced {
 export function trace<I extends Named<InputSpec>, V extends Named<Variable>, O extends string>(
   spec: ProgramSpec<I, V, O>,
 ): Traced {
+  for (const [name, { dtype, shape, values }] of Object.entries(spec.inputs)) {
+    if (values !== undefined && (values.length !== sizeOf(shape) || !(values instanceof ARRAYS[dtype]))) {
+      throw new ShapeError(
+        spec.name,
+        `memory of input "${name}" is a ${values.constructor.name} of ${values.length}, expected ${dtype} ${showShape(shape)}`,
+      );
+    }
+  }
   const leafSpecs: Record<string, { dtype: DType; shape: Shape }> = { ...spec.inputs, ...spec.variables };
   const leaves = Object.fromEntries(
     Object.entries(leafSpecs).map(([name, { dtype, shape }]) => [name, input(name, dtype, shape)]),
   );
   const built = spec.build(leaves as never);
-  const updates = Object.entries(built.updates ?? {}) as [string, Expr][];
+  const updates = Object.entries(built.updates ?? {}).filter(
+    (entry): entry is [string, Expr] => entry[1] !== undefined,
+  );
   for (const [name, value] of updates) {
     const target = spec.variables?.[name];
-    if (target === undefined || !sameShape(target.shape, value.shape) || target.dtype !== value.dtype) {
+    if (target === undefined)
+      throw new ShapeError(spec.name, `updates "${name}", which is no variable of it`);
+    if (!sameShape(target.shape, value.shape) || target.dtype !== value.dtype) {
       throw new ShapeError(
         spec.name,
-        `the update of "${name}" is ${value.dtype} ${showShape(value.shape)}, the variable ${target?.dtype} ${showShape(target?.shape ?? [])}`,
+        `the update of "${name}" is ${value.dtype} ${showShape(value.shape)}, the variable ${target.dtype} ${showShape(target.shape)}`,
       );
     }
   }
   const results = Object.entries(built.results) as [string, Expr][];
   const outputs = [...results, ...updates.map(([name, value]) => [`next/${name}`, value] as const)];
+  checkNames(spec.name, [
+    ...Object.keys(spec.inputs),
+    ...Object.keys(spec.variables ?? {}),
+    ...outputs.map(([name]) => name),
+  ]);
+  for (const name of spec.finite ?? []) {
+    const { dtype } = built.results[name];
+    if (!isFloat(dtype)) throw new ShapeError(spec.name, `"${name}" is ${dtype}, which is always finite`);
+  }
 
   const builder = graphBuilder();
   const lowered = new Map<Expr, readonly string[]>();
@@ -208,6 +245,22 @@ export function trace<I extends Named<InputSpec>, V extends Named<Variable>, O e
   return { onnx, nodeCount: builder.nodeCount, results, updates: updates.map(([name]) => name) };
 }
 
+/** In one file every input, variable and output needs a name of its own, none that the builder could make up. */
+function checkNames(program: string, names: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name))
+      throw new ShapeError(program, `two inputs, variables or results are called "${name}"`);
+    if (name === "" || name.startsWith(INTERNAL_PREFIX)) {
+      throw new ShapeError(
+        program,
+        `"${name}" cannot be a name: empty or beginning with "${INTERNAL_PREFIX}"`,
+      );
+    }
+    seen.add(name);
+  }
+}
+
 function bind<I extends Named<InputSpec>, V extends Named<Variable>, O extends string>(
   spec: ProgramSpec<I, V, O>,
   traced: Traced,
@@ -218,12 +271,6 @@ function bind<I extends Named<InputSpec>, V extends Named<Variable>, O extends s
   const inputs: Record<string, Values> = {};
   const results: Record<string, Values> = {};
   for (const [name, { dtype, shape, values }] of Object.entries(spec.inputs)) {
-    if (values !== undefined && (values.length !== sizeOf(shape) || !(values instanceof ARRAYS[dtype]))) {
-      throw new ShapeError(
-        spec.name,
-        `memory of input "${name}" is a ${values.constructor.name} of ${values.length}, expected ${dtype} ${showShape(shape)}`,
-      );
-    }
     inputs[name] = values ?? allocate(dtype, shape);
     feeds[name] = tensorOver(dtype, shape, inputs[name]);
   }
@@ -267,9 +314,3 @@ export async function evaluate(engine: Engine, value: Expr): Promise<Values> {
   await program.dispose();
   return program.results.value;
 }
-
-/** A constant expression from an array in memory. */
-export const fromArray = (values: Values, shape: Shape): Expr => {
-  const dtype = (Object.keys(ARRAYS) as DType[]).find((key) => values instanceof ARRAYS[key])!;
-  return constant(dtype, shape, isFloat(dtype) ? (values as Float32Array) : Array.from(values as Int32Array));
-};

@@ -1,0 +1,3 @@
+export { generalisedAdvantages, standardise, type ValuedRollout } from "./returns.ts";
+export { createRollout, mostActions, needsMasks, type Rollout, writeMasks } from "./rollout.ts";
+export { type ValueNormaliser, type ValueNormaliserState, valueNormaliser } from "./value-normaliser.ts";

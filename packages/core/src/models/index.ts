@@ -1,0 +1,19 @@
+export { type BaseNetwork, type BaseOptions, baseNetwork } from "./base-network.ts";
+export {
+  type BnActor,
+  type BnActorOptions,
+  bnActor,
+  conditionalLogProbabilities,
+  type JointSamplingInputs,
+  sampleJointActions,
+} from "./bn-actor.ts";
+export { type ConditionalRows, conditionalRowBuilder, type JointSamples } from "./conditional-rows.ts";
+export {
+  type DagBatch,
+  type DagContext,
+  type DagSource,
+  type DagWriter,
+  dagWriter,
+  meanDensity,
+  parseDagSource,
+} from "./dag-source.ts";
