@@ -1,14 +1,21 @@
 /**
  * Where programs run: ONNX Runtime, native in Node when it is installed, else WebAssembly (also in the browser).
  */
-import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
+import type { InferenceSession, Tensor } from "onnxruntime-common";
 import { InputError } from "../errors.ts";
+import type { DType, Shape } from "./expr.ts";
 
 /** Tensors by name. */
-export type Feeds = Record<string, OrtTensor>;
+/** Memory of a program's input or result. */
+export type Values = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
+
+/** Tensors by the names a graph knows them by. */
+export type Feeds = Record<string, Tensor>;
 
 /** A loaded program: runs on prepared tensors and writes its results into prepared tensors. */
 export interface Session {
+  /** A tensor over existing memory, in the form this session's runtime takes. */
+  tensor(dtype: DType, shape: Shape, values: Values): Tensor;
   run(feeds: Feeds, results: Feeds): Promise<void>;
   dispose(): Promise<void>;
 }
@@ -31,6 +38,7 @@ export interface SessionOptions {
 }
 
 interface Runtime {
+  readonly Tensor: new (type: DType, values: Values, shape: Shape) => Tensor;
   readonly InferenceSession: { create(model: Uint8Array, options: object): Promise<InferenceSession> };
   readonly env: {
     readonly versions: { readonly common: string };
@@ -101,6 +109,7 @@ function nativeEngine(runtime: Runtime): Engine {
         ...profiling,
       });
       return {
+        tensor: (dtype, shape, values) => new runtime.Tensor(dtype, values, shape),
         async run(feeds, results) {
           await session.run(feeds, results);
         },
@@ -126,6 +135,7 @@ function webEngine(runtime: Runtime): Engine {
         logSeverityLevel: 3,
       });
       return {
+        tensor: (dtype, shape, values) => new runtime.Tensor(dtype, values, shape),
         async run(feeds, results) {
           const produced = await session.run(feeds, Object.keys(results));
           for (const [name, tensor] of Object.entries(produced)) {

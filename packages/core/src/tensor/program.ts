@@ -1,5 +1,4 @@
-import { Tensor as OrtTensor } from "onnxruntime-common";
-import type { Engine, Feeds, Session, SessionOptions } from "./engine.ts";
+import type { Engine, Feeds, Session, SessionOptions, Values } from "./engine.ts";
 import {
   type DType,
   type Expr,
@@ -13,9 +12,6 @@ import {
 import { topologicalOrder } from "./grad.ts";
 import { graphBuilder, INTERNAL_PREFIX } from "./onnx.ts";
 import { input, isItem } from "./ops.ts";
-
-/** Memory of a program's input or result. */
-export type Values = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
 
 export interface InputSpec {
   readonly dtype: DType;
@@ -34,9 +30,10 @@ export interface Variable {
   readonly shape: Shape;
   /** The current values. Writing to them changes the state. */
   readonly values: Values;
-  readonly current: OrtTensor;
-  readonly next: OrtTensor;
-  /** Makes the values written to `next` current. */
+  /** Both buffers; `active` is the one that holds the current values. */
+  readonly buffers: readonly [Values, Values];
+  readonly active: 0 | 1;
+  /** Makes the values in the other buffer current. */
   advance(): void;
 }
 
@@ -116,29 +113,23 @@ export function variable(name: string, dtype: DType, shape: Shape, first?: Array
     }
     (buffers[0] as Float32Array).set(first);
   }
-  const tensors = [tensorOver(dtype, shape, buffers[0]), tensorOver(dtype, shape, buffers[1])] as const;
   let active: 0 | 1 = 0;
   return {
     name,
     dtype,
     shape,
+    buffers,
     get values() {
       return buffers[active];
     },
-    get current() {
-      return tensors[active];
-    },
-    get next() {
-      return tensors[active === 0 ? 1 : 0];
+    get active() {
+      return active;
     },
     advance() {
       active = active === 0 ? 1 : 0;
     },
   };
 }
-
-const tensorOver = (dtype: DType, shape: Shape, values: Values): OrtTensor =>
-  new OrtTensor(dtype as "float32", values as Float32Array, shape);
 
 /**
  * Traces, lowers and loads a program; it can then be run many times without allocating.
@@ -272,14 +263,18 @@ function bind<I extends Named<InputSpec>, V extends Named<Variable>, O extends s
   const results: Record<string, Values> = {};
   for (const [name, { dtype, shape, values }] of Object.entries(spec.inputs)) {
     inputs[name] = values ?? allocate(dtype, shape);
-    feeds[name] = tensorOver(dtype, shape, inputs[name]);
+    feeds[name] = session.tensor(dtype, shape, inputs[name]);
   }
   for (const [name, { dtype, shape }] of traced.results) {
     results[name] = allocate(dtype, shape);
-    fetches[name] = tensorOver(dtype, shape, results[name]);
+    fetches[name] = session.tensor(dtype, shape, results[name]);
   }
-  const read = Object.entries(spec.variables ?? {});
-  const written = traced.updates.map((name) => [`next/${name}`, spec.variables![name]] as const);
+  const states = Object.entries(spec.variables ?? {}).map(([name, state]) => ({
+    name,
+    state,
+    tensors: state.buffers.map((values) => session.tensor(state.dtype, state.shape, values)),
+    replaced: traced.updates.includes(name),
+  }));
   const guarded = spec.finite ?? [];
 
   return {
@@ -289,15 +284,17 @@ function bind<I extends Named<InputSpec>, V extends Named<Variable>, O extends s
     inputs: inputs as Record<keyof I & string, Values>,
     results: results as Record<O, Values>,
     async run() {
-      for (const [name, state] of read) feeds[name] = state.current;
-      for (const [name, state] of written) fetches[name] = state.next;
+      for (const { name, state, tensors, replaced } of states) {
+        feeds[name] = tensors[state.active];
+        if (replaced) fetches[`next/${name}`] = tensors[1 - state.active];
+      }
       await session.run(feeds, fetches);
       for (const name of guarded) {
         for (const value of results[name] as Float32Array) {
           if (!Number.isFinite(value)) throw new NonFiniteError(spec.name, name, value);
         }
       }
-      for (const [, state] of written) state.advance();
+      for (const { state, replaced } of states) if (replaced) state.advance();
     },
     dispose: () => session.dispose(),
   };
