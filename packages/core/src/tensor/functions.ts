@@ -1,5 +1,5 @@
 /** Functions composed of the primitive operators. */
-import { type Expr, isFloat, resolveAxis, type Shape, ShapeError, showShape, sizeOf } from "./expr.ts";
+import { type Expr, resolveAxis, type Shape, ShapeError, sameShape, showShape, sizeOf } from "./expr.ts";
 import {
   abs,
   add,
@@ -7,6 +7,7 @@ import {
   div,
   equal,
   exp,
+  floatType,
   log,
   logSoftmax,
   max,
@@ -25,10 +26,12 @@ import {
   where,
 } from "./ops.ts";
 
+/** `a^2`, elementwise. */
 export const square = (a: Expr): Expr => mul(a, a);
 
 /** Mean over `axes` (all by default). */
 export function mean(a: Expr, axes?: readonly number[], keep = false): Expr {
+  floatType("mean", a.dtype);
   const total = sum(a, axes, keep);
   return mul(total, sizeOf(total.shape) / sizeOf(a.shape));
 }
@@ -77,22 +80,25 @@ export function huber(error: Expr, delta: number): Expr {
   return mul(inner, sub(size, mul(inner, 0.5)));
 }
 
-/** One-hot rows of integer indices, `[...] -> [..., depth]`. */
+/** One-hot rows of integer indices, `[...] -> [..., depth]`; an index outside `0..depth-1` gives a row of zeros. */
 export function oneHot(indices: Expr, depth: number, dtype: "float32" | "float64"): Expr {
-  if (isFloat(indices.dtype)) throw new ShapeError("oneHot", `indices are ${indices.dtype}, not integers`);
+  if (indices.dtype !== "int32" && indices.dtype !== "int64") {
+    throw new ShapeError("oneHot", `indices are ${indices.dtype}, not integers`);
+  }
   return cast(equal(reshape(indices, [...indices.shape, 1]), range(indices.dtype, depth)), dtype);
 }
 
-/** Entry `index` of each row, `[..., A] x [...] -> [...]`. */
+/** Entry `index` of each row, `[..., A] x [...] -> [...]`; indices are integers. All entries must be finite. */
 export function pick(a: Expr, index: Expr): Expr {
+  const dtype = floatType("pick", a.dtype);
   const depth = a.shape[a.shape.length - 1];
-  if (!isFloat(a.dtype) || a.shape.length !== index.shape.length + 1) {
+  if (a.shape.length === 0 || !sameShape(a.shape.slice(0, -1), index.shape)) {
     throw new ShapeError(
       "pick",
       `${showShape(index.shape)} does not index the rows of ${showShape(a.shape)}`,
     );
   }
-  return sum(mul(a, oneHot(index, depth, a.dtype)), [-1]);
+  return sum(mul(a, oneHot(index, depth, dtype)), [-1]);
 }
 
 /** Entropy of categorical distributions given by logits, in nats, `[..., A] -> [...]`. */
@@ -101,20 +107,28 @@ export function categoricalEntropy(logits: Expr): Expr {
   return neg(sum(mul(exp(logProbabilities), logProbabilities), [-1]));
 }
 
-/** Logits with unavailable actions (mask 0) pushed to `-1e10`. */
+/** Logits with unavailable actions (mask 0 or false) replaced by `-1e10`; the mask broadcasts to the logits. */
 export const maskLogits = (logits: Expr, available: Expr): Expr =>
   where(available.dtype === "bool" ? available : equal(available, 1), logits, -1e10);
 
-/** Euclidean norm of all entries. */
+/** Euclidean norm of all entries, a scalar; its gradient at zero is not a number. */
 export const norm = (a: Expr): Expr => sqrt(sum(square(a)));
 
-/** Flattens and joins expressions into one vector. */
+/** All entries in row-major order as one vector. */
 export const flattened = (a: Expr): Expr => reshape(a, [sizeOf(a.shape)]);
 
-/** Weighted mean `sum(w a) / sum(w)`; the weights get no say when they are all zero. */
-export const weightedMean = (a: Expr, weights: Expr): Expr =>
-  div(sum(mul(a, weights)), maximum(sum(weights), 1e-12));
+/** Weighted mean `sum(w a) / sum(w)` of all entries, a scalar; 0 when all weights are 0. Weights are not negative. */
+export function weightedMean(a: Expr, weights: Expr): Expr {
+  if (!sameShape(a.shape, weights.shape)) {
+    throw new ShapeError(
+      "weightedMean",
+      `weights ${showShape(weights.shape)} do not fit ${showShape(a.shape)}`,
+    );
+  }
+  return div(sum(mul(a, weights)), maximum(sum(weights), 1e-12));
+}
 
+/** Straight line from `from` (share 0) to `to` (share 1). */
 export const lerp = (from: Operand, to: Operand, share: number): Expr =>
   add(scale(from, 1 - share), scale(to, share));
 

@@ -32,14 +32,20 @@ import {
   zeros,
 } from "./params.ts";
 
+/**
+ * Parameters, and what to compute with them. `apply` finds its own parameters by name in `views`, so a module can be
+ * applied several times, and to the parameters of a target network.
+ */
 export interface Module<Inputs extends readonly unknown[] = [Expr]> {
   readonly parameters: readonly Parameter[];
   apply(views: Views, ...inputs: Inputs): Expr;
 }
 
+/** An elementwise function between layers. */
 export type Activation = (a: Expr) => Expr;
 
 export interface LinearOptions {
+  /** Whether to add a bias; true by default. */
   readonly bias?: boolean;
   readonly weights?: Initialiser;
   readonly biases?: Initialiser;
@@ -86,14 +92,18 @@ export function sequence(...steps: readonly (Module | Activation)[]): Module {
 }
 
 export interface MlpOptions {
+  /** Widths of the layers between input and output. */
   readonly hidden: readonly number[];
+  /** `relu` by default. */
   readonly activation?: Activation;
+  /** Makes each layer, `linear` by default; `last` tells the output layer. */
   readonly linear?: (name: string, inputs: number, outputs: number, last: boolean) => Module;
 }
 
-/** Linear layers `name/0`, `name/1`, ... with an activation between them, none after the last. */
+/** `[..., inputs] -> [..., outputs]`: linear layers `name/0`, `name/1`, ... with an activation between them, none after the last. */
 export function mlp(name: string, inputs: number, outputs: number, options: MlpOptions): Module {
-  const { hidden, activation = relu, linear: layer = linear } = options;
+  const { hidden, activation = relu } = options;
+  const layer = options.linear ?? ((name, inputs, outputs) => linear(name, inputs, outputs));
   const widths = [inputs, ...hidden, outputs];
   const steps: (Module | Activation)[] = [];
   for (let k = 0; k + 1 < widths.length; k++) {
@@ -106,7 +116,10 @@ export function mlp(name: string, inputs: number, outputs: number, options: MlpO
 
 /**
  * Multi-head self-attention (Vaswani et al. 2017) over `V` nodes: `[B, V, d] -> [B, V, d]`, with one fused projection
- * to queries, keys and values. `mask` `[V, V]` or `[B, 1, V, V]`, bool: false forbids row's attention to column.
+ * to queries, keys and values. `mask` `[V, V]` or `[B, 1, V, V]`, bool: false forbids row's attention to column; a row
+ * that may attend to nothing attends to all equally.
+ *
+ * @throws ShapeError when `heads` does not divide `width`
  */
 export function selfAttention(
   name: string,
@@ -122,6 +135,13 @@ export function selfAttention(
   const output = linear(`${name}/out`, width, width, { weights: xavier(), biases: zeros });
 
   const attend = (views: Views, x: Expr, mask?: Expr): { weights: Expr; values: Expr } => {
+    if (x.shape.length !== 3 || x.shape[2] !== width) {
+      throw new ShapeError(name, `takes [B, V, ${width}], got ${showShape(x.shape)}`);
+    }
+    // A mask [B, V, V] would be read as one for each head.
+    if (mask?.shape.length === 3) {
+      throw new ShapeError(name, `takes a mask [V, V] or [B, 1, V, V], got ${showShape(mask.shape)}`);
+    }
     const [batch, nodes] = x.shape;
     const parts = split(
       reshape(projection.apply(views, x), [batch, nodes, 3 * heads, depth]),
@@ -138,9 +158,6 @@ export function selfAttention(
     parameters: [...projection.parameters, ...output.parameters],
     weights: (views, x, mask) => attend(views, x, mask).weights,
     apply(views, x, mask) {
-      if (x.shape.length !== 3 || x.shape[2] !== width) {
-        throw new ShapeError(name, `takes [B, V, ${width}], got ${showShape(x.shape)}`);
-      }
       const { weights, values } = attend(views, x, mask);
       const mixed = transpose(matMul(weights, values), [0, 2, 1, 3]);
       return output.apply(views, reshape(mixed, x.shape));
@@ -173,5 +190,6 @@ export function gruCell(name: string, inputs: number, hidden: number): Module<[x
   };
 }
 
+/** Numbers in all parameters together. */
 export const parameterCount = (parameters: readonly Parameter[]): number =>
   parameters.reduce((total, { shape }: { shape: Shape }) => total + sizeOf(shape), 0);
