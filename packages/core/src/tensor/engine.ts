@@ -5,7 +5,6 @@ import type { InferenceSession, Tensor } from "onnxruntime-common";
 import { InputError } from "../errors.ts";
 import type { DType, Shape } from "./expr.ts";
 
-/** Tensors by name. */
 /** Memory of a program's input or result. */
 export type Values = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
 

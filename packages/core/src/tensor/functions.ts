@@ -47,9 +47,9 @@ export const min = (a: Expr, axes?: readonly number[], keep = false): Expr => ne
 
 /** `log(sum(exp(a)))` over one axis, without overflow. */
 export function logSumExp(a: Expr, axis: number, keep = false): Expr {
-  const highest = max(a, [axis], true);
-  const total = add(log(sum(exp(sub(a, highest)), [axis], true)), highest);
   const along = resolveAxis("logSumExp", axis, a.shape);
+  const highest = max(a, [along], true);
+  const total = add(log(sum(exp(sub(a, highest)), [along], true)), highest);
   return keep
     ? total
     : reshape(
