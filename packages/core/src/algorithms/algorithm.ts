@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { EnvFactory, JsonValue } from "../envs/index.ts";
+import type { EnvBatch, EnvFactory, JsonValue } from "../envs/index.ts";
 import type { Rng } from "../random/index.ts";
 
 /** Named scalars of one moment of a run. */
@@ -66,3 +66,7 @@ export class DivergenceError extends Error {
     this.value = value;
   }
 }
+
+/** Whether copy `b` of a batch ended an episode with the last step. */
+export const endedEpisode = (batch: EnvBatch, b: number): boolean =>
+  batch.terminated[b] + batch.truncated[b] > 0;

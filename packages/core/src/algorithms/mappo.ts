@@ -11,54 +11,45 @@
  * clipped objective is linear in positive and in negative advantages, so the sum is exact.
  */
 import { z } from "zod";
-import { type EnvBatch, type FiniteModel, type Snapshot, vectorise } from "../envs/index.ts";
+import { type EnvBatch, type EnvSpec, type Snapshot, vectorise } from "../envs/index.ts";
 import { InputError } from "../errors.ts";
 import {
   createRollout,
   generalisedAdvantages,
+  learnable,
   mostActions,
   needsMasks,
+  type Rollout,
   standardise,
   type ValueNormaliserState,
   valueNormaliser,
   writeMasks,
 } from "../learn/index.ts";
 import {
+  type BnPolicy,
   baseNetwork,
   bnActor,
+  bnPolicy,
   type ConditionalRows,
   conditionalLogProbabilities,
   conditionalRowBuilder,
-  type DagBatch,
   dagWriter,
+  type JointSamples,
   meanDensity,
   parseDagSource,
-  sampleJointActions,
 } from "../models/index.ts";
 import type { Rng, RngState } from "../random/index.ts";
 import {
-  enumerateJointActions,
-  jointPolicyFromLogProbabilities,
-  optimalValue,
-  priceOfAnarchy,
-} from "../tabular/index.ts";
-import {
-  adam,
   add,
   capacityFor,
   clip,
-  clipByGlobalNorm,
   compile,
-  constant,
   distinctRowFinder,
+  type Engine,
   type Expr,
   exp,
   gather,
-  gradients,
   huber,
-  initialise,
-  type Layout,
-  layoutOf,
   loadEngine,
   maximum,
   mean,
@@ -68,24 +59,22 @@ import {
   namedArrays,
   neg,
   nn,
-  type Parameter,
-  pack,
   sizedPrograms,
   sub,
   sum,
-  trace,
   unpack,
-  type Values,
-  type Variable,
-  variable,
+  type Views,
 } from "../tensor/index.ts";
 import {
   type Algorithm,
   DivergenceError,
+  endedEpisode,
   type Learner,
   type LearnerContext,
+  type LearnerSnapshot,
   type Metrics,
 } from "./algorithm.ts";
+import { exactPriceOfAnarchy, playEpisodes } from "./evaluate-bn-policy.ts";
 
 const configSchema = z.strictObject({
   /** Who reads whose action: product, full, line, 2+3, edges:0>1, heuristic(B), random(B), bernoulli(p). */
@@ -140,114 +129,317 @@ export const mappo: Algorithm<MappoConfig> = {
   create: createMappo,
 };
 
-/** DAG draws that the exact evaluation averages over for every state, where the DAG is random. */
-const EVALUATION_DAGS = 32;
-
 async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learner> {
-  const { config, rng, totalSteps } = context;
-  const batch = vectorise(context.env, config.environments, rng.split("environments"));
-  const { spec, size: environments } = batch;
-  const { agents, observationSize, stateSize } = spec;
-  const actions = mostActions(spec);
-  const masked = needsMasks(batch);
-  const steps = config.rolloutSteps || spec.horizon;
-  const samples = steps * environments;
-  if (samples % config.minibatches !== 0) {
-    throw new InputError(
-      `mappo.minibatches: ${config.minibatches} does not divide the ${samples} samples of an update (${steps} steps x ${environments} environments)`,
-    );
-  }
-  const dagSource = parseDagSource(config.dag, agents, batch.dependency !== undefined);
+  const { config, env, rng, totalSteps } = context;
   const engine = await loadEngine();
+  const batch = vectorise(env, config.environments, rng.split("environments"));
+  const networks = mappoNetworks(batch.spec, config, rng);
+  const dagSource = parseDagSource(config.dag, batch.spec.agents, batch.dependency !== undefined);
+  const policy = bnPolicy(engine, "mappo", networks.policy, { dagSource, masked: needsMasks(batch) });
+  const rollout = createRollout(batch, config.rolloutSteps || batch.spec.horizon);
+  const samples = rollout.steps * rollout.environments;
+  const collector = await mappoCollector(policy, batch, rollout, rng);
+  const updater = mappoUpdater(engine, config, policy, networks, rollout, rng);
 
-  // ── Networks ────────────────────────────────────────────────────────────────────────────────────────────────
+  const model = env().model?.();
+  const priceOfAnarchy = model === undefined ? undefined : exactPriceOfAnarchy(policy, model);
+  const variables = [
+    ...Object.values(networks.policy.variables),
+    ...Object.values(networks.critic.variables),
+  ];
+  let taken = 0;
 
+  return {
+    stepsPerIteration: samples,
+    facts: {
+      engine: `${engine.name} ${engine.version}`,
+      ...networks.facts,
+      ...(dagSource.note === undefined ? {} : { note: dagSource.note }),
+    },
+    async iterate() {
+      const collected = await collector.collect();
+      try {
+        const updated = await updater.update(Math.min(1, taken / totalSteps));
+        taken += samples;
+        return { ...collected, ...updated };
+      } catch (error) {
+        if (error instanceof NonFiniteError) throw new DivergenceError(error.quantity, error.value);
+        throw error;
+      }
+    },
+    async evaluate(episodes, stream) {
+      const played = await playEpisodes(policy, env, episodes, stream);
+      if (priceOfAnarchy === undefined) return played;
+      return { ...played, "eval/price-of-anarchy": await priceOfAnarchy(stream.split("exact")) };
+    },
+    snapshot: () => ({
+      tensors: {
+        ...Object.fromEntries(variables.map(({ name, values }) => [name, (values as Float32Array).slice()])),
+        ...collector.tensors(),
+      },
+      json: { taken, batch: batch.snapshot(), collector: collector.state(), updater: updater.state() },
+    }),
+    restore({ tensors, json }) {
+      const saved = json as unknown as SavedState;
+      for (const { name, values } of variables) (values as Float32Array).set(tensors[name] as Float32Array);
+      taken = saved.taken;
+      batch.restore(saved.batch);
+      collector.restore(saved.collector, tensors);
+      updater.restore(saved.updater);
+    },
+    parameters: () => ({
+      ...namedArrays(networks.policy.vector.values as Float32Array, networks.policy.layout),
+      ...namedArrays(networks.critic.vector.values as Float32Array, networks.critic.layout),
+    }),
+    exportPolicy: policy.export,
+    async dispose() {
+      await collector.dispose();
+      await updater.dispose();
+      await policy.dispose();
+    },
+  };
+}
+
+interface SavedState {
+  readonly taken: number;
+  readonly batch: Snapshot;
+  readonly collector: CollectorState;
+  readonly updater: UpdaterState;
+}
+
+// ── Networks ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The actor shared by all agents and the centralised critic, with their optimisers. */
+export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng) {
+  const { agents, observationSize, stateSize } = spec;
   const parentInput =
     config.parentInput !== "auto"
       ? config.parentInput
       : spec.sharedObservation
         ? "actions"
         : "observations-and-actions";
-  const actor = bnActor("actor", { ...config, agents, observationSize, actions, parentInput });
-  const critic = criticNetwork("critic", stateSize, config);
-  const actorState = learnable("actor", actor.parameters, config.actorLearningRate, config, rng);
-  const criticState = learnable("critic", critic.parameters, config.criticLearningRate, config, rng);
-  const normaliser = valueNormaliser(config.valueDecay);
-
-  // ── Programs ────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Joint actions of `count` environments. */
-  const acting = (count: number, parameters?: Expr, observations?: Float32Array) => ({
-    name: "mappo: act",
-    inputs: {
-      observations: {
-        dtype: "float32",
-        shape: [count, agents, observationSize],
-        values: observations,
-      },
-      parents: { dtype: "float32", shape: [count, agents, agents] },
-      order: { dtype: "int32", shape: [count, agents] },
-      noise: { dtype: "float32", shape: [count, agents, actions] },
-      ...(masked ? { available: { dtype: "float32", shape: [count, agents, actions] } as const } : {}),
-    } as const,
-    variables: parameters === undefined ? { actor: actorState.vector } : ({} as { actor: Variable }),
-    build: (leaves: Readonly<Record<string, Expr>>) => ({
-      results: sampleJointActions(
-        actor,
-        unpack(parameters ?? leaves.actor, actorState.layout),
-        dagSource.stages,
-        leaves as never,
-      ),
-    }),
+  const actor = bnActor("actor", {
+    ...config,
+    agents,
+    observationSize,
+    actions: mostActions(spec),
+    parentInput,
   });
-  const act = await compile(engine, acting(environments, undefined, batch.observations));
-  const actOnCopies = sizedPrograms((count: number) => compile(engine, acting(count)));
+  const base = baseNetwork("critic/state", stateSize, config);
+  const head = nn.orthogonalLinear("critic/head", config.hidden, 1, 1);
+  const options = { epsilon: config.adamEpsilon, maxGradientNorm: config.maxGradientNorm };
+  return {
+    policy: {
+      actor,
+      ...learnable("actor", actor.parameters, { ...options, learningRate: config.actorLearningRate }, rng),
+    },
+    critic: {
+      /** Values of states in the units of the value normaliser, `[U, S] -> [U, 1]`. */
+      value: (views: Views, states: Expr): Expr => head.apply(views, base.apply(views, states)),
+      ...learnable(
+        "critic",
+        [...base.parameters, ...head.parameters],
+        { ...options, learningRate: config.criticLearningRate },
+        rng,
+      ),
+    },
+    facts: {
+      dag: config.dag,
+      parentInput,
+      inputNorm: {
+        observation: actor.normalisesInput.observation,
+        parents: actor.normalisesInput.parents ?? null,
+        critic: base.normalisesInput,
+      },
+    },
+  };
+}
 
-  const rowInputs = (observations: number, parents: number, rows: number) =>
-    ({
-      observations: { dtype: "float32", shape: [observations, observationSize] },
-      parents: { dtype: "float32", shape: [parents, actor.parentInputSize] },
-      observationRow: { dtype: "int32", shape: [rows] },
-      parentRow: { dtype: "int32", shape: [rows] },
-      ...(masked ? { available: { dtype: "float32", shape: [rows, actions] } as const } : {}),
-    }) as const;
+type Networks = ReturnType<typeof mappoNetworks>;
 
-  /** Log-probabilities `[K, A]` of decisions. */
-  const conditionals = sizedPrograms((observations: number, parents: number, rows: number) =>
+// ── Collecting ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+type CollectorState = {
+  readonly started: boolean;
+  readonly noise: RngState;
+  readonly dag: RngState;
+};
+
+/** Plays the exploring policy in all environments and fills the rollout. */
+export async function mappoCollector(policy: BnPolicy, batch: EnvBatch, rollout: Rollout, rng: Rng) {
+  const { agents, observationSize, stateSize } = batch.spec;
+  const { environments, steps } = rollout;
+  const { actions } = policy.actor.options;
+  const actor = await policy.createActor(environments, batch.observations);
+  const dags = dagWriter(policy.dagSource, environments, agents);
+  const noiseRng = rng.split("noise");
+  const context = { scores: batch.dependency, rng: rng.split("dag") };
+  let started = false;
+
+  return {
+    async collect(): Promise<Metrics> {
+      let episodes = 0;
+      let episodeReturns = 0;
+      for (let t = 0; t < steps; t++) {
+        const at = t * environments;
+        rollout.observations.set(batch.observations, at * agents * observationSize);
+        rollout.states.set(batch.states, at * stateSize);
+        if (batch.dependency !== undefined) rollout.dependency!.set(batch.dependency, at * agents * agents);
+        if (actor.available !== undefined) {
+          writeMasks(batch, actor.available);
+          rollout.available!.set(actor.available, at * agents * actions);
+        }
+        dags.draw(context, actor.dags, started ? (b) => endedEpisode(batch, b) : undefined);
+        rollout.parents.set(actor.dags.parents, at * agents * agents);
+        noiseRng.fillGumbel(actor.noise);
+        await actor.run();
+        started = true;
+        rollout.actions.set(actor.actions, at * agents);
+        rollout.logProbabilities.set(actor.logProbabilities, at * agents);
+
+        batch.step(actor.actions);
+        rollout.rewards.set(batch.rewards, at);
+        for (let b = 0; b < environments; b++) {
+          const ended = endedEpisode(batch, b);
+          rollout.ended[at + b] = ended ? 1 : 0;
+          rollout.truncated[at + b] = ended && batch.terminated[b] === 0 ? 1 : 0;
+          if (!ended) continue;
+          episodes++;
+          episodeReturns += batch.episodeReturns[b];
+          const state = batch.finalStates.subarray(b * stateSize, (b + 1) * stateSize);
+          rollout.finalStates.set(state, (at + b) * stateSize);
+        }
+      }
+      rollout.lastStates.set(batch.states);
+      return {
+        ...(episodes === 0 ? {} : { "train/return": episodeReturns / episodes }),
+        "train/dag-density": meanDensity(rollout.parents, steps * environments, agents),
+      };
+    },
+    /** DAGs in force, which outlive an update when they are kept for an episode. */
+    tensors: () => ({
+      "dag/parents": actor.dags.parents.slice(),
+      "dag/order": actor.dags.order.slice(),
+    }),
+    state: (): CollectorState => ({ started, noise: noiseRng.state(), dag: context.rng.state() }),
+    restore(state: CollectorState, tensors: LearnerSnapshot["tensors"]): void {
+      started = state.started;
+      noiseRng.restore(state.noise);
+      context.rng.restore(state.dag);
+      actor.dags.parents.set(tensors["dag/parents"]);
+      actor.dags.order.set(tensors["dag/order"]);
+    },
+    dispose: () => actor.dispose(),
+  };
+}
+
+// ── Updating ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+type UpdaterState = {
+  readonly normaliser: ValueNormaliserState;
+  readonly minibatches: RngState;
+  readonly resample: RngState;
+};
+
+/** Learns from a filled rollout. */
+export function mappoUpdater(
+  engine: Engine,
+  config: MappoConfig,
+  policy: BnPolicy,
+  { policy: policyNetwork, critic }: Networks,
+  rollout: Rollout,
+  rng: Rng,
+) {
+  const { actor } = policy;
+  const { agents, actions } = actor.options;
+  const { environments } = rollout;
+  const samples = rollout.steps * environments;
+  const stateSize = rollout.states.length / samples;
+  if (samples % config.minibatches !== 0) {
+    throw new InputError(
+      `mappo.minibatches: ${config.minibatches} does not divide the ${samples} samples of an update (${rollout.steps} steps x ${environments} environments)`,
+    );
+  }
+  const minibatchSize = samples / config.minibatches;
+  const minibatchRng = rng.split("minibatches");
+  const resampleRng = rng.split("resample");
+  const normaliser = valueNormaliser(config.valueDecay);
+  const units = () => (config.normaliseValues ? normaliser.moments() : { mean: 0, deviation: 1 });
+
+  // Advantages
+
+  const findStates = distinctRowFinder(samples);
+  const oldValues = new Float32Array(samples);
+  const values = new Float64Array(samples);
+  const nextValues = new Float64Array(samples);
+  const advantages = new Float64Array(samples);
+  const returns = new Float64Array(samples);
+
+  const valuing = sizedPrograms((count: number) =>
     compile(engine, {
-      name: "mappo: conditionals",
-      inputs: rowInputs(observations, parents, rows),
-      variables: { actor: actorState.vector },
+      name: "mappo: values",
+      inputs: { states: { dtype: "float32", shape: [count, stateSize] } },
+      variables: { critic: critic.vector },
       build: (leaves) => ({
-        results: {
-          logProbabilities: conditionalLogProbabilities(
-            actor,
-            unpack(leaves.actor, actorState.layout),
-            leaves,
-          ),
-        },
+        results: { values: critic.value(unpack(leaves.critic, critic.layout), leaves.states) },
       }),
     }),
   );
 
+  /** Values of states `[R, S]` in the normaliser's units, each distinct state valued once. */
+  async function valuesOf(states: Float32Array, out: Float32Array): Promise<Float32Array> {
+    const distinct = findStates(states, out.length, stateSize);
+    const program = await valuing.for(capacityFor(distinct.count));
+    copyRows(states, stateSize, distinct.first, distinct.count, program.inputs.states as Float32Array);
+    await program.run();
+    const found = program.results.values as Float32Array;
+    for (let k = 0; k < out.length; k++) out[k] = found[distinct.index[k]];
+    return out;
+  }
+
+  async function estimateAdvantages(): Promise<void> {
+    const { mean: centre, deviation } = units();
+    await valuesOf(rollout.states, oldValues);
+    const last = await valuesOf(rollout.lastStates, new Float32Array(environments));
+    for (let k = 0; k < samples; k++) values[k] = oldValues[k] * deviation + centre;
+    for (let k = 0; k < samples; k++) {
+      const next = k + environments;
+      const following = next < samples ? values[next] : last[next - samples] * deviation + centre;
+      nextValues[k] = rollout.ended[k] ? 0 : following;
+    }
+    if (config.bootstrapTimeLimit && rollout.truncated.includes(1)) {
+      const final = await valuesOf(rollout.finalStates, new Float32Array(samples));
+      for (let k = 0; k < samples; k++) {
+        if (rollout.truncated[k]) nextValues[k] = final[k] * deviation + centre;
+      }
+    }
+    const valued = { ...rollout, values, nextValues };
+    generalisedAdvantages(valued, config.discount, config.traceDecay, advantages, returns);
+    if (config.normaliseAdvantages) standardise(advantages);
+  }
+
+  // The policy's step
+
+  const buildRows = conditionalRowBuilder(actor, samples);
+
   /**
-   * One policy step. `positive` and `negative` hold the sums of positive and negative advantages of each decision and
-   * action over the number of samples, `weight` the share of samples of each decision.
+   * Sums over samples that share decision and action: `positive` and `negative` advantages over the number of samples;
+   * `weight` is the share of samples of each decision.
    */
   const policySteps = sizedPrograms((observations: number, parents: number, rows: number) =>
     compile(engine, {
       name: "mappo: policy step",
       inputs: {
-        ...rowInputs(observations, parents, rows),
+        ...policy.rowInputs(observations, parents, rows),
         oldLogProbabilities: { dtype: "float32", shape: [rows, actions] },
         positive: { dtype: "float32", shape: [rows, actions] },
         negative: { dtype: "float32", shape: [rows, actions] },
         weight: { dtype: "float32", shape: [rows] },
         entropyCoefficient: { dtype: "float32", shape: [] },
       },
-      variables: actorState.variables,
+      variables: policyNetwork.variables,
       build(leaves) {
-        const views = unpack(leaves.parameters, actorState.layout);
+        const views = unpack(leaves.parameters, policyNetwork.layout);
         const logProbabilities = conditionalLogProbabilities(actor, views, leaves);
         const ratio = exp(sub(logProbabilities, leaves.oldLogProbabilities));
         // min(rA, clip(r)A) is A min(r, 1 + clip) for positive and A max(r, 1 - clip) for negative advantages.
@@ -259,528 +451,196 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
         const entropy = sum(mul(rowEntropy, leaves.weight));
         const policyLoss = neg(sum(gain));
         const loss = sub(policyLoss, mul(entropy, leaves.entropyCoefficient));
-        const { gradientNorm, updates } = actorState.step(loss, views, leaves);
+        const { gradientNorm, updates } = policyNetwork.step(loss, views, leaves);
         return { results: { policyLoss, entropy, gradientNorm, logProbabilities }, updates };
       },
       finite: ["policyLoss", "gradientNorm"],
     }),
   );
 
-  /** Values `[U]` of distinct states, in the normaliser's units. */
-  const valuing = sizedPrograms((states: number) =>
-    compile(engine, {
-      name: "mappo: values",
-      inputs: { states: { dtype: "float32", shape: [states, stateSize] } },
-      variables: { critic: criticState.vector },
-      build: ({ states: x, critic: vector }) => ({
-        results: { values: critic.apply(unpack(vector, criticState.layout), x) },
-      }),
-    }),
-  );
+  /** What the actor is asked about: the stored decisions or, with `resample`, ones under DAGs drawn anew. */
+  async function jointSamples(): Promise<JointSamples> {
+    const stored: JointSamples = rollout;
+    if (config.resample === "none") return stored;
+    const acting = await policy.actorFor(samples);
+    const redrawn = dagWriter(policy.dagSource, samples, agents);
+    redrawn.draw({ scores: rollout.dependency, rng: resampleRng }, acting.dags);
+    const parents = acting.dags.parents.slice();
+    // Equal decisions may have been taken with different probabilities now, so those keep samples apart.
+    const tag = rollout.logProbabilities;
+    if (config.resample === "dag") return { ...stored, parents, tag };
+    acting.observations.set(rollout.observations);
+    if (acting.available !== undefined) acting.available.set(rollout.available!);
+    resampleRng.fillGumbel(acting.noise);
+    await acting.run();
+    return { ...stored, parents, actions: acting.actions.slice(), tag };
+  }
 
-  /** One value step on samples that point to distinct states. */
-  const valueSteps = sizedPrograms((states: number, count: number) =>
+  async function stepPolicy(rows: ConditionalRows, minibatch: Int32Array, entropyCoefficient: number) {
+    const { inputs, results, run } = await policySteps.for(...rows.sizes);
+    rows.fill(inputs);
+    const entries = rows.sizes[2] * actions;
+    const positive = new Float64Array(entries);
+    const negative = new Float64Array(entries);
+    const weight = new Float64Array(rows.sizes[2]);
+    const old = (inputs.oldLogProbabilities as Float32Array).fill(0);
+    const share = 1 / (minibatch.length * agents);
+    for (let n = 0; n < minibatch.length; n++) {
+      const advantage = advantages[minibatch[n]] * share;
+      for (let i = 0; i < agents; i++) {
+        const decision = minibatch[n] * agents + i;
+        const row = rows.rowOf[n * agents + i];
+        const entry = row * actions + rollout.actions[decision];
+        (advantage > 0 ? positive : negative)[entry] += advantage;
+        weight[row] += share;
+        old[entry] = rollout.logProbabilities[decision];
+      }
+    }
+    (inputs.positive as Float32Array).set(positive);
+    (inputs.negative as Float32Array).set(negative);
+    (inputs.weight as Float32Array).set(weight);
+    (inputs.entropyCoefficient as Float32Array)[0] = entropyCoefficient;
+    await run();
+    return {
+      "train/policy-loss": Number(results.policyLoss[0]),
+      "train/entropy": Number(results.entropy[0]),
+      "train/actor-gradient-norm": Number(results.gradientNorm[0]),
+      ...ratioStatistics(results.logProbabilities as Float32Array, rows, minibatch),
+    };
+  }
+
+  /** How far the policy was, before the step, from the one that acted, over the samples of a minibatch. */
+  function ratioStatistics(logProbabilities: Float32Array, rows: ConditionalRows, minibatch: Int32Array) {
+    let divergence = 0;
+    let clipped = 0;
+    let largest = 0;
+    for (let n = 0; n < minibatch.length; n++) {
+      for (let i = 0; i < agents; i++) {
+        const decision = minibatch[n] * agents + i;
+        const entry = rows.rowOf[n * agents + i] * actions + rollout.actions[decision];
+        const change = logProbabilities[entry] - rollout.logProbabilities[decision];
+        const error = Math.abs(Math.exp(change) - 1);
+        divergence -= change;
+        if (error > config.clip) clipped++;
+        largest = Math.max(largest, error);
+      }
+    }
+    const decisions = minibatch.length * agents;
+    return {
+      "train/approximate-kl": divergence / decisions,
+      "train/clip-fraction": clipped / decisions,
+      "train/largest-ratio-change": largest,
+    };
+  }
+
+  // The critic's step
+
+  const findMinibatchStates = distinctRowFinder(minibatchSize);
+  const minibatchStates = new Float32Array(minibatchSize * stateSize);
+
+  const valueSteps = sizedPrograms((states: number) =>
     compile(engine, {
       name: "mappo: value step",
       inputs: {
         states: { dtype: "float32", shape: [states, stateSize] },
-        stateRow: { dtype: "int32", shape: [count] },
-        returns: { dtype: "float32", shape: [count, 1] },
-        oldValues: { dtype: "float32", shape: [count, 1] },
+        stateRow: { dtype: "int32", shape: [minibatchSize] },
+        returns: { dtype: "float32", shape: [minibatchSize, 1] },
+        oldValues: { dtype: "float32", shape: [minibatchSize, 1] },
       },
-      variables: criticState.variables,
+      variables: critic.variables,
       build(leaves) {
-        const views = unpack(leaves.parameters, criticState.layout);
-        const values = gather(critic.apply(views, leaves.states), leaves.stateRow);
-        const moved = add(leaves.oldValues, clip(sub(values, leaves.oldValues), -config.clip, config.clip));
-        const error = (value: Expr): Expr => huber(sub(leaves.returns, value), config.huberDelta);
-        const valueLoss = mean(maximum(error(values), error(moved)));
-        const { gradientNorm, updates } = criticState.step(
-          mul(valueLoss, config.valueCoefficient),
-          views,
-          leaves,
-        );
+        const views = unpack(leaves.parameters, critic.layout);
+        const value = gather(critic.value(views, leaves.states), leaves.stateRow);
+        const near = add(leaves.oldValues, clip(sub(value, leaves.oldValues), -config.clip, config.clip));
+        const error = (estimate: Expr): Expr => huber(sub(leaves.returns, estimate), config.huberDelta);
+        const valueLoss = mean(maximum(error(value), error(near)));
+        const { gradientNorm, updates } = critic.step(mul(valueLoss, config.valueCoefficient), views, leaves);
         return { results: { valueLoss, gradientNorm }, updates };
       },
       finite: ["valueLoss", "gradientNorm"],
     }),
   );
 
-  // ── Collecting ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  const noiseRng = rng.split("noise");
-  const dagRng = rng.split("dag");
-  const minibatchRng = rng.split("minibatches");
-  const resampleRng = rng.split("resample");
-  const rollout = createRollout(batch, steps);
-  const dags = dagWriter(dagSource, environments, agents);
-  let taken = 0;
-
-  /** Plays `T` steps in all environments; returns the mean return of the episodes that ended. */
-  async function collect(): Promise<number | undefined> {
-    const { actions: chosen, logProbabilities } = act.results;
-    let ended = 0;
-    let total = 0;
-    for (let t = 0; t < steps; t++) {
-      const at = t * environments;
-      rollout.observations.set(batch.observations, at * agents * observationSize);
-      rollout.states.set(batch.states, at * stateSize);
-      if (batch.dependency !== undefined) rollout.dependency!.set(batch.dependency, at * agents * agents);
-      if (act.inputs.available !== undefined) {
-        writeMasks(batch, act.inputs.available as Float32Array);
-        rollout.available!.set(act.inputs.available as Float32Array, at * agents * actions);
-      }
-      dags.draw(
-        { scores: batch.dependency, rng: dagRng },
-        dagInputs(act),
-        t === 0 && taken === 0 ? undefined : endedAt(batch),
-      );
-      rollout.parents.set(act.inputs.parents as Float32Array, at * agents * agents);
-      noiseRng.fillGumbel(act.inputs.noise as Float32Array);
-      await act.run();
-      rollout.actions.set(chosen as Int32Array, at * agents);
-      rollout.logProbabilities.set(logProbabilities as Float32Array, at * agents);
-      batch.step(chosen as Int32Array);
-      rollout.rewards.set(batch.rewards, at);
-      for (let b = 0; b < environments; b++) {
-        const over = batch.terminated[b] + batch.truncated[b] > 0;
-        rollout.ended[at + b] = over ? 1 : 0;
-        rollout.truncated[at + b] = over && !batch.terminated[b] ? 1 : 0;
-        if (!over) continue;
-        ended++;
-        total += batch.episodeReturns[b];
-        const state = batch.finalStates.subarray(b * stateSize, (b + 1) * stateSize);
-        rollout.finalStates.set(state, (at + b) * stateSize);
-      }
-    }
-    rollout.lastStates.set(batch.states);
-    taken += samples;
-    return ended === 0 ? undefined : total / ended;
-  }
-
-  // ── Advantages ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  const findStates = distinctRowFinder(samples);
-  const findMinibatchStates = distinctRowFinder(samples);
-  const values = new Float64Array(samples);
-  const oldValues = new Float32Array(samples);
-  const nextValues = new Float64Array(samples);
-  const advantages = new Float64Array(samples);
-  const returns = new Float64Array(samples);
-
-  /** Values of states `[R, S]` in the normaliser's units, each distinct state evaluated once. */
-  async function valuesOf(states: Float32Array, count: number, out: Float32Array): Promise<void> {
-    const distinct = findStates(states, count, stateSize);
-    const program = await valuing.for(capacityFor(distinct.count));
-    gatherRows(states, stateSize, distinct.first, distinct.count, program.inputs.states as Float32Array);
-    await program.run();
-    const found = program.results.values as Float32Array;
-    for (let k = 0; k < count; k++) out[k] = found[distinct.index[k]];
-  }
-
-  async function estimateAdvantages(): Promise<void> {
-    const { mean: centre, deviation } = config.normaliseValues
-      ? normaliser.moments()
-      : { mean: 0, deviation: 1 };
-    const last = new Float32Array(environments);
-    await valuesOf(rollout.states, samples, oldValues);
-    await valuesOf(rollout.lastStates, environments, last);
-    for (let k = 0; k < samples; k++) values[k] = oldValues[k] * deviation + centre;
-    for (let k = 0; k < samples; k++) {
-      const within = k + environments < samples;
-      const following = within
-        ? values[k + environments]
-        : last[k + environments - samples] * deviation + centre;
-      nextValues[k] = rollout.ended[k] ? 0 : following;
-    }
-    if (config.bootstrapTimeLimit && rollout.truncated.includes(1)) {
-      const final = new Float32Array(samples);
-      await valuesOf(rollout.finalStates, samples, final);
-      for (let k = 0; k < samples; k++) {
-        if (rollout.truncated[k]) nextValues[k] = final[k] * deviation + centre;
-      }
-    }
-    generalisedAdvantages(
-      { ...rollout, values, nextValues },
-      config.discount,
-      config.traceDecay,
-      advantages,
-      returns,
-    );
-    if (config.normaliseAdvantages) standardise(advantages);
-  }
-
-  // ── Updating ────────────────────────────────────────────────────────────────────────────────────────────────
-
-  const buildRows = conditionalRowBuilder(actor, samples);
-
-  /** The rollout as the actor's update reads it; with `resample`, under DAGs and parents' actions drawn anew. */
-  async function jointSamples() {
-    const { observations, available, logProbabilities } = rollout;
-    const stored = { observations, available, parents: rollout.parents, actions: rollout.actions };
-    if (config.resample === "none") return stored;
-    const program = await actOnCopies.for(samples);
-    const redrawn = dagWriter(dagSource, samples, agents);
-    redrawn.draw({ scores: rollout.dependency, rng: resampleRng }, dagInputs(program));
-    const parents = (program.inputs.parents as Float32Array).slice();
-    if (config.resample === "dag") return { ...stored, parents, tag: logProbabilities };
-    (program.inputs.observations as Float32Array).set(observations);
-    if (available !== undefined) (program.inputs.available as Float32Array).set(available);
-    resampleRng.fillGumbel(program.inputs.noise as Float32Array);
-    await program.run();
-    const redrawnActions = (program.results.actions as Int32Array).slice();
-    return { ...stored, parents, actions: redrawnActions, tag: logProbabilities };
-  }
-
-  const entropyCoefficient = (): number => {
-    const { entropyCoefficient: first, finalEntropyCoefficient: last = first } = config;
-    return first + (last - first) * Math.min(1, taken / totalSteps);
-  };
-
-  /** One policy step on the samples of a minibatch, whose different decisions are `rows`. */
-  async function stepPolicy(rows: ConditionalRows, minibatch: Int32Array) {
-    const program = await policySteps.for(...rows.sizes);
-    rows.fill(program.inputs);
-    const oldLogProbabilities = (program.inputs.oldLogProbabilities as Float32Array).fill(0);
-    const positive = new Float64Array(oldLogProbabilities.length);
-    const negative = new Float64Array(oldLogProbabilities.length);
-    const weight = new Float64Array(rows.sizes[2]);
-    const share = 1 / (minibatch.length * agents);
-    for (let n = 0; n < minibatch.length; n++) {
-      const sample = minibatch[n];
-      const advantage = advantages[sample] * share;
-      for (let i = 0; i < agents; i++) {
-        const row = rows.rowOf[n * agents + i];
-        const entry = row * actions + rollout.actions[sample * agents + i];
-        if (advantage > 0) positive[entry] += advantage;
-        else negative[entry] += advantage;
-        weight[row] += share;
-        oldLogProbabilities[entry] = rollout.logProbabilities[sample * agents + i];
-      }
-    }
-    (program.inputs.positive as Float32Array).set(positive);
-    (program.inputs.negative as Float32Array).set(negative);
-    (program.inputs.weight as Float32Array).set(weight);
-    (program.inputs.entropyCoefficient as Float32Array)[0] = entropyCoefficient();
-    await program.run();
-    return program;
-  }
-
-  /** One value step on the samples of a minibatch. */
   async function stepValue(minibatch: Int32Array) {
-    const count = minibatch.length;
-    const states = new Float32Array(count * stateSize);
-    gatherRows(rollout.states, stateSize, minibatch, count, states);
-    const distinct = findMinibatchStates(states, count, stateSize);
-    const program = await valueSteps.for(capacityFor(distinct.count), count);
-    gatherRows(states, stateSize, distinct.first, distinct.count, program.inputs.states as Float32Array);
-    (program.inputs.stateRow as Int32Array).set(distinct.index.subarray(0, count));
+    copyRows(rollout.states, stateSize, minibatch, minibatchSize, minibatchStates);
+    const distinct = findMinibatchStates(minibatchStates, minibatchSize, stateSize);
+    const { inputs, results, run } = await valueSteps.for(capacityFor(distinct.count));
+    copyRows(minibatchStates, stateSize, distinct.first, distinct.count, inputs.states as Float32Array);
+    (inputs.stateRow as Int32Array).set(distinct.index);
     const targets = Float64Array.from(minibatch, (sample) => returns[sample]);
-    if (config.normaliseValues) normaliser.update(targets);
-    const { mean: centre, deviation } = config.normaliseValues
-      ? normaliser.moments()
-      : { mean: 0, deviation: 1 };
-    const normalised = program.inputs.returns as Float32Array;
-    const before = program.inputs.oldValues as Float32Array;
-    for (let n = 0; n < count; n++) {
-      normalised[n] = (targets[n] - centre) / deviation;
-      before[n] = oldValues[minibatch[n]];
-    }
-    await program.run();
-    return program;
-  }
-
-  async function update(): Promise<Metrics> {
-    await estimateAdvantages();
-    const totals = averages();
-    const everything = Int32Array.from({ length: samples }, (_, k) => k);
-    const perMinibatch = samples / config.minibatches;
-    let rows: ConditionalRows | undefined;
-    for (let epoch = 0; epoch < config.epochs; epoch++) {
-      const joint = await jointSamples();
-      const order = config.minibatches === 1 ? everything : minibatchRng.permutation(samples);
-      for (let m = 0; m < config.minibatches; m++) {
-        const minibatch = order.subarray(m * perMinibatch, (m + 1) * perMinibatch);
-        if (rows === undefined || config.minibatches > 1 || config.resample !== "none") {
-          rows = buildRows(joint, minibatch);
-        }
-        const policy = await stepPolicy(rows, minibatch);
-        const drift = ratioStatistics(policy.results.logProbabilities as Float32Array, rows, minibatch);
-        totals.add("train/policy-loss", first(policy.results.policyLoss));
-        totals.add("train/entropy", first(policy.results.entropy));
-        totals.add("train/actor-gradient-norm", first(policy.results.gradientNorm));
-        totals.add("train/approximate-kl", drift.divergence);
-        totals.add("train/clip-fraction", drift.clipped);
-        if (epoch === 0 && m === 0) totals.add("train/first-ratio-error", drift.largestError);
-        totals.add("train/distinct-decisions", rows.count);
-        const value = await stepValue(minibatch);
-        totals.add("train/value-loss", first(value.results.valueLoss));
-        totals.add("train/critic-gradient-norm", first(value.results.gradientNorm));
-      }
-    }
-    return totals.means();
-  }
-
-  /** How far the policy is from the one that acted, over the samples of a minibatch, before its step. */
-  function ratioStatistics(logProbabilities: Float32Array, rows: ConditionalRows, minibatch: Int32Array) {
-    let divergence = 0;
-    let clipped = 0;
-    let largestError = 0;
-    for (let n = 0; n < minibatch.length; n++) {
-      for (let i = 0; i < agents; i++) {
-        const decision = minibatch[n] * agents + i;
-        const row = rows.rowOf[n * agents + i];
-        const change =
-          logProbabilities[row * actions + rollout.actions[decision]] - rollout.logProbabilities[decision];
-        const error = Math.abs(Math.exp(change) - 1);
-        divergence -= change;
-        if (error > config.clip) clipped++;
-        largestError = Math.max(largestError, error);
-      }
-    }
-    const decisions = minibatch.length * agents;
-    return { divergence: divergence / decisions, clipped: clipped / decisions, largestError };
-  }
-
-  // ── Evaluating ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  const model = context.env().model?.();
-  const optimum = model === undefined ? undefined : optimalValue(model).value;
-
-  /** Returns of whole episodes under the most likely actions, all episodes side by side. */
-  async function playEpisodes(episodes: number, stream: Rng): Promise<Metrics> {
-    const copies = vectorise(context.env, episodes, stream.split("environments"));
-    const program = await actOnCopies.for(episodes);
-    const dagStream = stream.split("dag");
-    const writer = dagWriter(dagSource, episodes, agents);
-    (program.inputs.noise as Float32Array).fill(0);
-    const episodeReturns: (number | undefined)[] = new Array(episodes).fill(undefined);
-    let lengths = 0;
-    let running = episodes;
-    let density = 0;
-    let decisions = 0;
-    for (let t = 0; running > 0; t++) {
-      (program.inputs.observations as Float32Array).set(copies.observations);
-      if (masked) writeMasks(copies, program.inputs.available as Float32Array);
-      writer.draw(
-        { scores: copies.dependency, rng: dagStream },
-        dagInputs(program),
-        t === 0 ? undefined : endedAt(copies),
-      );
-      density += meanDensity(program.inputs.parents as Float32Array, episodes, agents);
-      decisions++;
-      await program.run();
-      copies.step(program.results.actions as Int32Array);
-      for (let b = 0; b < episodes; b++) {
-        if (episodeReturns[b] !== undefined || copies.terminated[b] + copies.truncated[b] === 0) continue;
-        episodeReturns[b] = copies.episodeReturns[b];
-        lengths += copies.episodeLengths[b];
-        running--;
-      }
-    }
-    const total = (episodeReturns as number[]).reduce((sum, value) => sum + value, 0);
+    normaliser.update(targets);
+    const { mean: centre, deviation } = units();
+    (inputs.returns as Float32Array).set(targets.map((target) => (target - centre) / deviation));
+    (inputs.oldValues as Float32Array).set(Float32Array.from(minibatch, (sample) => oldValues[sample]));
+    await run();
     return {
-      "eval/return": total / episodes,
-      "eval/length": lengths / episodes,
-      "eval/dag-density": density / decisions,
+      "train/value-loss": Number(results.valueLoss[0]),
+      "train/critic-gradient-norm": Number(results.gradientNorm[0]),
     };
   }
 
-  /** Exact price of anarchy of the stochastic policy on a finite model. */
-  async function exactPriceOfAnarchy(game: FiniteModel, best: number, stream: Rng): Promise<number> {
-    const jointActions = enumerateJointActions(game.actions);
-    const count = jointActions.length / agents;
-    const questions = game.states * count;
-    const observations = new Float32Array(questions * agents * observationSize);
-    const parents = new Float32Array(questions * agents * agents);
-    const asked = new Int32Array(questions * agents);
-    const perState = agents * observationSize;
-    for (let s = 0; s < game.states; s++) {
-      const seen = game.observations.subarray(s * perState, (s + 1) * perState);
-      for (let a = 0; a < count; a++) observations.set(seen, (s * count + a) * perState);
-      asked.set(jointActions, s * count * agents);
-    }
-    const available = masked ? paddingMasks(game.actions, actions, questions) : undefined;
-    const build = conditionalRowBuilder(actor, questions);
-    const writer = dagWriter(dagSource, game.states, agents);
-    const drawn = {
-      parents: new Float32Array(game.states * agents * agents),
-      order: new Int32Array(game.states * agents),
-    };
-    const randomDag = dagSource.randomness !== "none";
-    const draws = randomDag ? EVALUATION_DAGS : 1;
-    const policy = new Float64Array(questions);
-    const answers = new Float32Array(questions * agents);
-    for (let draw = 0; draw < draws; draw++) {
-      writer.draw({ scores: game.dependency, rng: stream }, drawn);
-      for (let s = 0; s < game.states; s++) {
-        const dag = drawn.parents.subarray(s * agents * agents, (s + 1) * agents * agents);
-        for (let a = 0; a < count; a++) parents.set(dag, (s * count + a) * agents * agents);
-      }
-      const rows = build({ observations, parents, actions: asked, available });
-      const program = await conditionals.for(...rows.sizes);
-      rows.fill(program.inputs);
-      await program.run();
-      const table = program.results.logProbabilities as Float32Array;
-      for (let k = 0; k < answers.length; k++) answers[k] = table[rows.rowOf[k] * actions + asked[k]];
-      const joint = jointPolicyFromLogProbabilities(answers, game.states, count, agents);
-      for (let k = 0; k < policy.length; k++) policy[k] += joint[k] / draws;
-    }
-    return priceOfAnarchy(game, policy, best);
-  }
+  // The update
 
-  // ── The learner ─────────────────────────────────────────────────────────────────────────────────────────────
-
-  const states: Readonly<Record<string, Variable>> = { ...actorState.saved, ...criticState.saved };
-  const streams: Readonly<Record<string, Rng>> = { noiseRng, dagRng, minibatchRng, resampleRng };
+  const { entropyCoefficient, finalEntropyCoefficient = entropyCoefficient } = config;
+  const inOrder = Int32Array.from({ length: samples }, (_, k) => k);
 
   return {
-    stepsPerIteration: samples,
-    facts: {
-      engine: `${engine.name} ${engine.version}`,
-      dag: dagSource.note ?? dagSource.name,
-      parentInput,
-      inputNorm: {
-        observation: actor.normalisesInput.observation,
-        parents: actor.normalisesInput.parents ?? null,
-        critic: critic.normalisesInput,
-      },
-    },
-    async iterate() {
-      const episodeReturn = await collect();
-      try {
-        const metrics = await update();
-        return {
-          ...(episodeReturn === undefined ? {} : { "train/return": episodeReturn }),
-          "train/dag-density": meanDensity(rollout.parents, samples, agents),
-          ...metrics,
-        };
-      } catch (error) {
-        if (error instanceof NonFiniteError) throw new DivergenceError(error.quantity, error.value);
-        throw error;
+    /**
+     * One update: all epochs over the rollout.
+     *
+     * @param progress share of the run that is over, in `[0, 1]`, which schedules follow
+     * @returns means over the steps of the update; `train/first-ratio-error` is the largest distance of a ratio from 1
+     * at the first step, which is rounding unless samples are redrawn
+     */
+    async update(progress: number): Promise<Metrics> {
+      const entropy = entropyCoefficient + (finalEntropyCoefficient - entropyCoefficient) * progress;
+      await estimateAdvantages();
+      const steps: Metrics[] = [];
+      let rows: ConditionalRows | undefined;
+      for (let epoch = 0; epoch < config.epochs; epoch++) {
+        const joint = await jointSamples();
+        const order = config.minibatches === 1 ? inOrder : minibatchRng.permutation(samples);
+        for (let start = 0; start < samples; start += minibatchSize) {
+          const minibatch = order.subarray(start, start + minibatchSize);
+          const unchanged = config.minibatches === 1 && config.resample === "none";
+          rows = rows !== undefined && unchanged ? rows : buildRows(joint, minibatch);
+          const forPolicy = await stepPolicy(rows, minibatch, entropy);
+          steps.push({
+            ...forPolicy,
+            ...(await stepValue(minibatch)),
+            "train/distinct-decisions": rows.count,
+          });
+        }
       }
+      return { ...means(steps), "train/first-ratio-error": steps[0]["train/largest-ratio-change"] };
     },
-    async evaluate(episodes, stream) {
-      const played = await playEpisodes(episodes, stream);
-      if (model === undefined) return played;
-      const anarchy = await exactPriceOfAnarchy(model, optimum!, stream.split("exact"));
-      return { ...played, "eval/price-of-anarchy": anarchy };
-    },
-    snapshot: () => ({
-      tensors: {
-        ...Object.fromEntries(Object.entries(states).map(([name, { values: v }]) => [name, copyOf(v)])),
-        "dag/parents": (act.inputs.parents as Float32Array).slice(),
-        "dag/order": (act.inputs.order as Int32Array).slice(),
-      },
-      json: {
-        taken,
-        environments: batch.snapshot(),
-        normaliser: { ...normaliser.state() },
-        streams: Object.fromEntries(Object.entries(streams).map(([name, stream]) => [name, stream.state()])),
-      },
+    state: (): UpdaterState => ({
+      normaliser: normaliser.state(),
+      minibatches: minibatchRng.state(),
+      resample: resampleRng.state(),
     }),
-    restore({ tensors, json }) {
-      const saved = json as unknown as {
-        taken: number;
-        environments: Snapshot;
-        normaliser: ValueNormaliserState;
-        streams: Record<string, RngState>;
-      };
-      for (const [name, { values: v }] of Object.entries(states)) {
-        (v as Float32Array).set(tensors[name] as Float32Array);
-      }
-      (act.inputs.parents as Float32Array).set(tensors["dag/parents"]);
-      (act.inputs.order as Int32Array).set(tensors["dag/order"]);
-      taken = saved.taken;
-      batch.restore(saved.environments);
-      normaliser.restore(saved.normaliser);
-      for (const [name, stream] of Object.entries(streams)) stream.restore(saved.streams[name]);
-    },
-    parameters: () => ({
-      ...namedArrays(actorState.vector.values as Float32Array, actorState.layout),
-      ...namedArrays(criticState.vector.values as Float32Array, criticState.layout),
-    }),
-    exportPolicy() {
-      const parameters = constant(
-        "float32",
-        actorState.vector.shape,
-        actorState.vector.values as Float32Array,
-      );
-      return trace(acting(1, parameters)).onnx;
+    restore(state: UpdaterState): void {
+      normaliser.restore(state.normaliser);
+      minibatchRng.restore(state.minibatches);
+      resampleRng.restore(state.resample);
     },
     async dispose() {
-      for (const programs of [act, actOnCopies, conditionals, policySteps, valuing, valueSteps]) {
-        await programs.dispose();
-      }
+      for (const programs of [valuing, policySteps, valueSteps]) await programs.dispose();
     },
   };
 }
 
-/** The centralised critic: value of a state `[U, S] -> [U, 1]`, in the units of the value normaliser. */
-function criticNetwork(name: string, stateSize: number, config: MappoConfig) {
-  const base = baseNetwork(`${name}/state`, stateSize, config);
-  const head = nn.orthogonalLinear(`${name}/head`, config.hidden, 1, 1);
-  return {
-    parameters: [...base.parameters, ...head.parameters],
-    normalisesInput: base.normalisesInput,
-    apply: (views: Readonly<Record<string, Expr>>, states: Expr): Expr =>
-      head.apply(views, base.apply(views, states)),
-  };
-}
-
-/** Parameters of one network with their optimiser. */
-function learnable(
-  name: string,
-  parameters: readonly Parameter[],
-  learningRate: number,
-  config: MappoConfig,
-  rng: Rng,
-) {
-  const layout: Layout = layoutOf(parameters);
-  const vector = variable(name, "float32", [layout.size], initialise(layout, rng.split("initialise")));
-  const optimiser = adam({ learningRate, epsilon: config.adamEpsilon });
-  const moments = optimiser.state(name, "float32", layout.size);
-  return {
-    layout,
-    vector,
-    /** State that a step reads and replaces. */
-    variables: { parameters: vector, ...moments },
-    /** The same by the names it has in checkpoints. */
-    saved: Object.fromEntries([vector, ...Object.values(moments)].map((state) => [state.name, state])),
-    /** Gradient of the loss, clipped to the global norm, and the new state. */
-    step(
-      loss: Expr,
-      views: Readonly<Record<string, Expr>>,
-      leaves: Readonly<Record<"parameters" | keyof typeof moments, Expr>>,
-    ) {
-      const parts = gradients(
-        loss,
-        layout.parameters.map((parameter) => views[parameter.name]),
-      );
-      const clipped = clipByGlobalNorm(pack(parts), config.maxGradientNorm);
-      const next = optimiser.step(leaves.parameters, clipped.gradient, leaves);
-      return { gradientNorm: clipped.norm, updates: { parameters: next.parameters, ...next.state } };
-    },
-  };
-}
-
-/** The memory of an acting program that DAGs are written to. */
-const dagInputs = ({
-  inputs,
-}: {
-  readonly inputs: { readonly parents: Values; readonly order: Values };
-}): DagBatch => ({
-  parents: inputs.parents as Float32Array,
-  order: inputs.order as Int32Array,
-});
-
-const endedAt =
-  (batch: EnvBatch) =>
-  (copy: number): boolean =>
-    batch.terminated[copy] + batch.truncated[copy] > 0;
+/** Mean of each metric over the steps of an update. */
+const means = (steps: readonly Metrics[]): Metrics =>
+  Object.fromEntries(
+    Object.keys(steps[0]).map((name) => [
+      name,
+      steps.reduce((total, step) => total + step[name], 0) / steps.length,
+    ]),
+  );
 
 /** Copies rows `which[0..count-1]` of a table to the front of another and fills the rest with zeros. */
-function gatherRows(
+function copyRows(
   from: Float32Array,
   width: number,
   which: ArrayLike<number>,
@@ -793,32 +653,3 @@ function gatherRows(
   }
   to.fill(0, count * width);
 }
-
-/** Masks `[R, N, A]` that only tell real actions from padding. */
-function paddingMasks(counts: readonly number[], actions: number, samples: number): Float32Array {
-  const masks = new Float32Array(samples * counts.length * actions);
-  for (let k = 0; k < samples * counts.length; k++) {
-    masks.fill(1, k * actions, k * actions + counts[k % counts.length]);
-  }
-  return masks;
-}
-
-/** Means of named quantities, in the order they were first added. */
-function averages() {
-  const sums = new Map<string, { total: number; count: number }>();
-  return {
-    add(name: string, value: number): void {
-      const entry = sums.get(name) ?? { total: 0, count: 0 };
-      entry.total += value;
-      entry.count++;
-      sums.set(name, entry);
-    },
-    means: (): Metrics =>
-      Object.fromEntries([...sums].map(([name, { total, count }]) => [name, total / count])),
-  };
-}
-
-const first = (values: Values): number => Number(values[0]);
-
-const copyOf = (values: Values): Float32Array | Float64Array =>
-  (values as Float32Array | Float64Array).slice();

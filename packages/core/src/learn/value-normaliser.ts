@@ -1,9 +1,9 @@
 /** State of a value normaliser, as JSON. */
-export interface ValueNormaliserState {
+export type ValueNormaliserState = {
   readonly mean: number;
   readonly meanSquare: number;
   readonly weight: number;
-}
+};
 
 /** Keeps value targets near mean 0 and deviation 1 by running moments of the returns. */
 export interface ValueNormaliser {

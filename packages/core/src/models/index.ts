@@ -7,6 +7,7 @@ export {
   type JointSamplingInputs,
   sampleJointActions,
 } from "./bn-actor.ts";
+export { type BnPolicy, bnPolicy, type JointActor, type RowInputs } from "./bn-policy.ts";
 export { type ConditionalRows, conditionalRowBuilder, type JointSamples } from "./conditional-rows.ts";
 export {
   type DagBatch,

@@ -1,0 +1,123 @@
+/** Measuring Bayesian-network joint policies: by playing, and exactly where the game is finite and small. */
+import { type EnvFactory, type FiniteModel, vectorise } from "../envs/index.ts";
+import { writeMasks } from "../learn/index.ts";
+import { type BnPolicy, conditionalRowBuilder, dagWriter, meanDensity } from "../models/index.ts";
+import type { Rng } from "../random/index.ts";
+import {
+  enumerateJointActions,
+  jointPolicyFromLogProbabilities,
+  optimalValue,
+  priceOfAnarchy,
+} from "../tabular/index.ts";
+import { endedEpisode, type Metrics } from "./algorithm.ts";
+
+/** DAG draws averaged over in every state where the DAG is random; evaluations then differ by less than .001. */
+const DAG_DRAWS = 32;
+
+/**
+ * Plays whole episodes side by side, every agent taking its most likely action given its parents' actions.
+ *
+ * @returns `eval/return` (mean), `eval/return-deviation` (population standard deviation over episodes),
+ * `eval/length`, `eval/dag-density`
+ */
+export async function playEpisodes(
+  policy: BnPolicy,
+  env: EnvFactory,
+  episodes: number,
+  rng: Rng,
+): Promise<Metrics> {
+  const copies = vectorise(env, episodes, rng.split("environments"));
+  const { agents } = copies.spec;
+  const actor = await policy.actorFor(episodes);
+  const dags = dagWriter(policy.dagSource, episodes, agents);
+  const context = { scores: copies.dependency, rng: rng.split("dag") };
+  const returns = new Float64Array(episodes);
+  const lengths = new Int32Array(episodes);
+  let running = episodes;
+  let density = 0;
+  let steps = 0;
+  actor.noise.fill(0);
+  for (; running > 0; steps++) {
+    actor.observations.set(copies.observations);
+    if (actor.available !== undefined) writeMasks(copies, actor.available);
+    dags.draw(context, actor.dags, steps === 0 ? undefined : (b) => endedEpisode(copies, b));
+    density += meanDensity(actor.dags.parents, episodes, agents);
+    await actor.run();
+    copies.step(actor.actions);
+    for (let b = 0; b < episodes; b++) {
+      if (lengths[b] > 0 || !endedEpisode(copies, b)) continue;
+      returns[b] = copies.episodeReturns[b];
+      lengths[b] = copies.episodeLengths[b];
+      running--;
+    }
+  }
+  const mean = (values: ArrayLike<number>): number =>
+    Array.from(values).reduce((total, value) => total + value, 0) / values.length;
+  const meanReturn = mean(returns);
+  return {
+    "eval/return": meanReturn,
+    "eval/return-deviation": Math.sqrt(mean(returns.map((value) => (value - meanReturn) ** 2))),
+    "eval/length": mean(lengths),
+    "eval/dag-density": density / steps,
+  };
+}
+
+/**
+ * The joint policy's exact price of anarchy `V(mu) / V*(mu)` on a finite game (Context-aware BN, Section 6.1), for the
+ * policy as it explores. Where DAGs are random the policy is the mixture over draws.
+ *
+ * @returns a function of a stream for the DAG draws
+ */
+export function exactPriceOfAnarchy(policy: BnPolicy, game: FiniteModel): (rng: Rng) => Promise<number> {
+  const { agents, observationSize, actions } = policy.actor.options;
+  const jointActions = enumerateJointActions(game.actions);
+  const count = jointActions.length / agents;
+  const questions = game.states * count;
+  const optimum = optimalValue(game).value;
+
+  // Every state is asked about every joint action: what would each agent answer, given its parents' part of it?
+  const observations = new Float32Array(questions * agents * observationSize);
+  const asked = new Int32Array(questions * agents);
+  const perState = agents * observationSize;
+  for (let s = 0; s < game.states; s++) {
+    const seen = game.observations.subarray(s * perState, (s + 1) * perState);
+    for (let a = 0; a < count; a++) observations.set(seen, (s * count + a) * perState);
+    asked.set(jointActions, s * count * agents);
+  }
+  const available = policy.masked ? paddingMasks(game.actions, actions, questions) : undefined;
+  const parents = new Float32Array(questions * agents * agents);
+  const drawn = {
+    parents: new Float32Array(game.states * agents * agents),
+    order: new Int32Array(game.states * agents),
+  };
+  const buildRows = conditionalRowBuilder(policy.actor, questions);
+  const dags = dagWriter(policy.dagSource, game.states, agents);
+  const draws = policy.dagSource.randomness === "none" ? 1 : DAG_DRAWS;
+
+  return async (rng) => {
+    const jointPolicy = new Float64Array(questions);
+    const answers = new Float32Array(questions * agents);
+    for (let draw = 0; draw < draws; draw++) {
+      dags.draw({ scores: game.dependency, rng }, drawn);
+      for (let s = 0; s < game.states; s++) {
+        const dag = drawn.parents.subarray(s * agents * agents, (s + 1) * agents * agents);
+        for (let a = 0; a < count; a++) parents.set(dag, (s * count + a) * agents * agents);
+      }
+      const rows = buildRows({ observations, parents, actions: asked, available });
+      const table = await policy.logProbabilities(rows);
+      for (let k = 0; k < answers.length; k++) answers[k] = table[rows.rowOf[k] * actions + asked[k]];
+      const joint = jointPolicyFromLogProbabilities(answers, game.states, count, agents);
+      for (let k = 0; k < questions; k++) jointPolicy[k] += joint[k] / draws;
+    }
+    return priceOfAnarchy(game, jointPolicy, optimum);
+  };
+}
+
+/** Masks `[R, N, A]` that only tell real actions from padding. */
+function paddingMasks(counts: readonly number[], actions: number, samples: number): Float32Array {
+  const masks = new Float32Array(samples * counts.length * actions);
+  for (let k = 0; k < samples * counts.length; k++) {
+    masks.fill(1, k * actions, k * actions + counts[k % counts.length]);
+  }
+  return masks;
+}

@@ -1,0 +1,160 @@
+import {
+  compile,
+  constant,
+  type Engine,
+  type Expr,
+  type Layout,
+  sizedPrograms,
+  trace,
+  unpack,
+  type Variable,
+} from "../tensor/index.ts";
+import { type BnActor, conditionalLogProbabilities, sampleJointActions } from "./bn-actor.ts";
+import type { ConditionalRows } from "./conditional-rows.ts";
+import type { DagBatch, DagSource } from "./dag-source.ts";
+
+/** Joint action selection for `B` environments in one program run. Write the inputs, `run`, read the results. */
+export interface JointActor {
+  /** `[B, N, O]` */
+  readonly observations: Float32Array;
+  readonly dags: DagBatch;
+  /** Gumbel noise; zeros choose the most likely action at every node, `[B, N, A]`. */
+  readonly noise: Float32Array;
+  /** 1 for each action that may be played, where masks are needed, `[B, N, A]`. */
+  readonly available?: Float32Array;
+  /** Result: `[B, N]` */
+  readonly actions: Int32Array;
+  /** Result: `log pi^i` of the action taken, `[B, N]`. */
+  readonly logProbabilities: Float32Array;
+  run(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** A Bayesian-network joint policy that can act, answer for single decisions, and leave as an ONNX file. */
+export interface BnPolicy {
+  readonly actor: BnActor;
+  readonly dagSource: DagSource;
+  /** Whether actions can be unavailable. */
+  readonly masked: boolean;
+  /** A joint actor for `count` environments, reading observations from the given memory. */
+  createActor(count: number, observations?: Float32Array): Promise<JointActor>;
+  /** The joint actor kept for batches of `count` environments. */
+  actorFor(count: number): Promise<JointActor>;
+  /** Log-probabilities of all actions of decisions, `[K, A]`; overwritten by the next call of the same sizes. */
+  logProbabilities(rows: ConditionalRows): Promise<Float32Array>;
+  /** Inputs that a program over decisions of these sizes declares. */
+  rowInputs(...sizes: ConditionalRows["sizes"]): RowInputs;
+  /**
+   * An ONNX file for one environment with the present parameters inside. Inputs: `observations` `[1, N, O]`,
+   * `parents` `[1, N, N]`, `order` `[1, N]`, `noise` `[1, N, A]` (and `available`); results: `actions` `[1, N]`,
+   * `logProbabilities` `[1, N]`.
+   */
+  export(): Uint8Array;
+  dispose(): Promise<void>;
+}
+
+type Float32Input = { readonly dtype: "float32"; readonly shape: readonly number[] };
+type Int32Input = { readonly dtype: "int32"; readonly shape: readonly number[] };
+
+/** Inputs of a program over decisions; `available` `[K, A]` is among them where masks are needed. */
+export type RowInputs = {
+  readonly observations: Float32Input;
+  readonly parents: Float32Input;
+  readonly observationRow: Int32Input;
+  readonly parentRow: Int32Input;
+};
+
+export function bnPolicy(
+  engine: Engine,
+  name: string,
+  network: { readonly actor: BnActor; readonly layout: Layout; readonly vector: Variable },
+  { dagSource, masked }: { readonly dagSource: DagSource; readonly masked: boolean },
+): BnPolicy {
+  const { actor, layout, vector } = network;
+  const { agents, observationSize, actions } = actor.options;
+  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
+  const integer = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
+
+  const actingInputs = (count: number, observations?: Float32Array) => ({
+    observations: { ...float(count, agents, observationSize), values: observations },
+    parents: float(count, agents, agents),
+    order: integer(count, agents),
+    noise: float(count, agents, actions),
+    ...(masked ? { available: float(count, agents, actions) } : {}),
+  });
+  type Leaves = Readonly<Record<"observations" | "parents" | "order" | "noise", Expr>> & {
+    readonly available?: Expr;
+  };
+  const sample = (parameters: Expr, leaves: Leaves) => ({
+    results: sampleJointActions(actor, unpack(parameters, layout), dagSource.stages, leaves),
+  });
+
+  const createActor = async (count: number, observations?: Float32Array): Promise<JointActor> => {
+    const program = await compile(engine, {
+      name: `${name}: act`,
+      inputs: actingInputs(count, observations),
+      variables: { policy: vector },
+      build: (leaves) => sample(leaves.policy, leaves),
+    });
+    const { inputs, results } = program;
+    return {
+      observations: inputs.observations as Float32Array,
+      dags: { parents: inputs.parents as Float32Array, order: inputs.order as Int32Array },
+      noise: inputs.noise as Float32Array,
+      available: masked ? (inputs.available as Float32Array) : undefined,
+      actions: results.actions as Int32Array,
+      logProbabilities: results.logProbabilities as Float32Array,
+      run: program.run,
+      dispose: program.dispose,
+    };
+  };
+
+  const rowInputs: BnPolicy["rowInputs"] = (observations, parents, rows) => ({
+    observations: float(observations, observationSize),
+    parents: float(parents, actor.parentInputSize),
+    observationRow: integer(rows),
+    parentRow: integer(rows),
+    ...(masked ? { available: float(rows, actions) } : {}),
+  });
+  const conditionals = sizedPrograms((observations: number, parents: number, rows: number) =>
+    compile(engine, {
+      name: `${name}: conditionals`,
+      inputs: rowInputs(observations, parents, rows),
+      variables: { policy: vector },
+      build: (leaves) => ({
+        results: {
+          logProbabilities: conditionalLogProbabilities(actor, unpack(leaves.policy, layout), leaves),
+        },
+      }),
+    }),
+  );
+  const actors = sizedPrograms((count: number) => createActor(count));
+
+  return {
+    actor,
+    dagSource,
+    masked,
+    createActor,
+    actorFor: (count) => actors.for(count),
+    rowInputs,
+    async logProbabilities(rows) {
+      const program = await conditionals.for(...rows.sizes);
+      rows.fill(program.inputs as Parameters<ConditionalRows["fill"]>[0]);
+      await program.run();
+      return program.results.logProbabilities as Float32Array;
+    },
+    export() {
+      const parameters = constant("float32", vector.shape, vector.values as Float32Array);
+      return trace({
+        name: `${name}: act`,
+        inputs: actingInputs(1),
+        variables: {},
+        build: (leaves) => sample(parameters, leaves),
+      }).onnx;
+    },
+    async dispose() {
+      await actors.dispose();
+      await conditionals.dispose();
+    },
+  };
+}
