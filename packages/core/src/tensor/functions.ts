@@ -59,7 +59,11 @@ export function logSumExp(a: Expr, axis: number, keep = false): Expr {
 }
 
 /** `log(1 + exp(a))`, without overflow. */
-export const softplus = (a: Expr): Expr => add(relu(a), log(add(exp(neg(abs(a))), 1)));
+export function softplus(a: Expr): Expr {
+  const positive = relu(a);
+  // -|a| is written a - 2 relu(a), so that the slope at 0 is 1/2; with abs it would be 0.
+  return add(positive, log(add(exp(sub(a, mul(positive, 2))), 1)));
+}
 
 /** `log(sigmoid(a))`, without overflow. */
 export const logSigmoid = (a: Expr): Expr => neg(softplus(neg(a)));
