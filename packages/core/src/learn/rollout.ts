@@ -1,4 +1,5 @@
 import type { EnvBatch, EnvSpec } from "../envs/index.ts";
+import { InputError } from "../errors.ts";
 
 /**
  * What on-policy learning keeps of `T` steps in `B` environments, time-major flat arrays that are filled in place.
@@ -35,12 +36,13 @@ export interface Rollout {
   readonly lastStates: Float32Array;
 }
 
-/** The largest number of actions of an agent. @throws Error when an action space is not discrete */
+/** The largest number of actions of an agent. @throws InputError when an action space is not discrete */
 export function mostActions(spec: EnvSpec): number {
   return Math.max(
-    ...spec.actions.map((space) => {
-      if (space.kind !== "discrete")
-        throw new Error(`${spec.id}: needs discrete actions, got a ${space.kind}`);
+    ...spec.actions.map((space, agent) => {
+      if (space.kind !== "discrete") {
+        throw new InputError(`${spec.id}: needs discrete actions, got a ${space.kind} for agent ${agent}`);
+      }
       return space.n;
     }),
   );
