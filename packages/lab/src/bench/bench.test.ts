@@ -1,0 +1,126 @@
+import { environments } from "corral/envs";
+import { describe, expect, test } from "vitest";
+import { compare } from "./comparison.ts";
+import { benchEngine, type EngineRow } from "./engine.ts";
+import { benchEnvs } from "./environments.ts";
+import { median, millisecondsPerCall } from "./stopwatch.ts";
+import { describeHost, engineTable, envTable, trainTable } from "./tables.ts";
+import { fakePeer } from "./testing/fake-peer.ts";
+import { benchTrain } from "./train.ts";
+
+/** A clock that moves on by one millisecond whenever it is read. */
+const tickingClock = () => {
+  let time = 0;
+  return () => time++;
+};
+
+test("the time of a call is the median of five chunks' means", async () => {
+  const moments = [0, 10, 10, 14, 14, 20, 20, 120, 120, 128];
+  const calls: number[] = [];
+  const time = await millisecondsPerCall(
+    () => moments.shift()!,
+    async () => {
+      calls.push(1);
+    },
+    2,
+  );
+  // Chunks last 10, 4, 6, 100 and 8 ms.
+  expect(time).toBe(4);
+  expect(calls).toHaveLength(10);
+});
+
+test("medians", () => {
+  expect(median([3, 1, 2])).toBe(2);
+  expect(median([4, 1, 2, 10])).toBe(3);
+});
+
+test("a comparison is against the fastest variant, with the spread over rounds", () => {
+  const result = compare([1, 2, 4], { separate: [9, 9, 9], flat: [3, 8, 6] });
+  expect(result).toEqual({
+    milliseconds: { separate: 9, flat: 6 },
+    fastest: "flat",
+    ratio: 3,
+    lowest: 1.5,
+    highest: 4,
+  });
+});
+
+describe("benchEngine", () => {
+  test("measures every workload turn by turn with the peer", async () => {
+    const told: EngineRow[] = [];
+    const { host, rows } = await benchEngine({
+      now: tickingClock(),
+      against: "pytorch",
+      onRow: (row) => told.push(row),
+      effort: { rounds: 2, turn: 5 },
+      peer: fakePeer(),
+    });
+    expect(rows).toEqual(told);
+    expect(rows.map(({ workload, batch }) => `${workload} ${batch}`)).toEqual([
+      "ppo-mlp 32",
+      "ppo-mlp 640",
+      "ppo-mlp 6400",
+      "agp 32",
+      "agp 256",
+      "policy-forward 1",
+      "policy-forward 32",
+      "policy-forward 160",
+    ]);
+    // The ticking clock gives a chunk of two calls half a millisecond each; the fake peer answers with the batch.
+    expect(rows[1]).toMatchObject({
+      milliseconds: 0.5,
+      pytorch: { milliseconds: { separate: 1280, flat: 640 }, fastest: "flat", ratio: 1280 },
+    });
+    expect(rows[7].pytorch).toMatchObject({ milliseconds: { forward: 320 }, ratio: 640 });
+    expect(host.pytorch).toEqual({ version: "0.0", blas: "openblas" });
+    expect(describeHost(host)).toContain("PyTorch 0.0 (openblas)");
+    expect(engineTable(rows).split("\n")[2]).toMatch(/^ppo-mlp +640 .* flat +1280\.00x /);
+  });
+});
+
+describe("benchTrain", () => {
+  test("splits iterations into rollout and update and compares whole updates", async () => {
+    const { rows } = await benchTrain({
+      now: tickingClock(),
+      against: "pytorch",
+      effort: { warmup: 0, iterations: 2, rounds: 1, updates: 1 },
+      peer: fakePeer(),
+    });
+    const training = rows.filter((row) => row.kind === "train");
+    expect(training.map(({ env, dag }) => `${env} ${dag}`)).toEqual([
+      "coordination-game full",
+      "coordination-game product",
+      "coordination-game heuristic(4)",
+      "aloha full",
+      "aloha product",
+      "aloha heuristic(10)",
+    ]);
+    // The clock is read at the start, after the last environment step and at the end.
+    expect(training[0]).toMatchObject({
+      iterations: 2,
+      milliseconds: { iteration: 2, rollout: 1, environment: 1, update: 1 },
+      stepsPerSecond: 320_000,
+      official: { stepsPerSecond: 324, ratio: 320_000 / 324 },
+    });
+    expect(training[0].decisions.all).toBe(3200);
+    expect(training[0].decisions.early).toBeGreaterThan(100);
+    expect(training[2].official).toBeUndefined();
+    const updates = rows.filter((row) => row.kind === "update");
+    expect(updates).toHaveLength(4);
+    expect(updates[0]).toMatchObject({
+      milliseconds: 1,
+      pytorch: { milliseconds: { "all rows": 2, "distinct rows": 1 }, fastest: "distinct rows", ratio: 1 },
+    });
+    expect(trainTable(rows)).toContain("distinct rows");
+  });
+});
+
+test("benchEnvs measures every environment with one, 32 and 64 copies", () => {
+  const rows = benchEnvs({ now: tickingClock(), turn: 1 });
+  expect(rows.map(({ env, copies }) => `${env} ${copies}`)).toEqual(
+    Object.keys(environments).flatMap((env) => [`${env} 1`, `${env} 32`, `${env} 64`]),
+  );
+  // 64 calls in one millisecond of the ticking clock.
+  expect(rows[1].stepsPerSecond).toBe(32 * 64_000);
+  expect(envTable(rows)).toContain("aloha");
+});

@@ -1,0 +1,117 @@
+/** Benchmark rows as text for a terminal. */
+import type { PeerResult } from "./comparison.ts";
+import type { EngineRow } from "./engine.ts";
+import type { EnvRow } from "./environments.ts";
+import type { BenchHost } from "./host.ts";
+import type { TrainRow, UpdateRow } from "./train.ts";
+
+/** For example `Intel Xeon, 2 cores, Node 20.20.2, onnxruntime-node 1.30.0, PyTorch 1.13.0 (openblas), one thread each`. */
+export function describeHost({ cpu, cores, node, runtime, pytorch }: BenchHost): string {
+  const peer = pytorch === undefined ? [] : [`PyTorch ${pytorch.version} (${pytorch.blas})`];
+  return [cpu, `${cores} cores`, `Node ${node}`, runtime, ...peer, "one thread each"].join(", ");
+}
+
+/** Times of the engine's workloads. */
+export function engineTable(rows: readonly EngineRow[]): string {
+  const withPeer = rows.some(({ pytorch }) => pytorch !== undefined);
+  return align([
+    ["workload", "batch", "nodes", "corral ms", ...(withPeer ? PEER_HEADINGS : [])],
+    ...rows.map(({ workload, batch, nodes, milliseconds, pytorch }) => [
+      workload,
+      String(batch),
+      String(nodes),
+      time(milliseconds),
+      ...peerCells(pytorch),
+    ]),
+  ]);
+}
+
+/** Speed of training, then whole updates where they were compared. */
+export function trainTable(rows: readonly (TrainRow | UpdateRow)[]): string {
+  const training = rows.filter((row) => row.kind === "train");
+  const updates = rows.filter((row) => row.kind === "update");
+  const tables = [
+    align([
+      [
+        "environment",
+        "dag",
+        "steps/s",
+        "early",
+        "late",
+        "official",
+        "ratio",
+        "iteration ms",
+        "rollout",
+        "(environment)",
+        "update",
+        "decisions",
+      ],
+      ...training.map((row) => [
+        row.env,
+        row.dag,
+        whole(row.stepsPerSecond),
+        whole(row.early),
+        whole(row.late),
+        row.official === undefined ? "" : whole(row.official.stepsPerSecond),
+        row.official === undefined ? "" : `${whole(row.official.ratio)}x`,
+        time(row.milliseconds.iteration),
+        time(row.milliseconds.rollout),
+        time(row.milliseconds.environment),
+        time(row.milliseconds.update),
+        `${whole(row.decisions.early)} to ${whole(row.decisions.late)} of ${whole(row.decisions.all)}`,
+      ]),
+    ]),
+  ];
+  if (updates.length > 0) {
+    tables.push(
+      align([
+        ["environment", "dag", "corral update ms", ...PEER_HEADINGS],
+        ...updates.map(({ env, dag, milliseconds, pytorch }) => [
+          env,
+          dag,
+          time(milliseconds),
+          ...peerCells(pytorch),
+        ]),
+      ]),
+    );
+  }
+  return tables.join("\n\n");
+}
+
+/** Speed of environments alone. */
+export function envTable(rows: readonly EnvRow[]): string {
+  return align([
+    ["environment", "agents", "copies", "steps/s"],
+    ...rows.map(({ env, agents, copies, stepsPerSecond }) => [
+      env,
+      String(agents),
+      String(copies),
+      whole(stepsPerSecond),
+    ]),
+  ]);
+}
+
+const PEER_HEADINGS = ["PyTorch ms", "against", "ratio", "(rounds)"];
+
+function peerCells(result: PeerResult | undefined): string[] {
+  if (result === undefined) return [];
+  const { milliseconds, fastest, ratio, lowest, highest } = result;
+  const all = Object.entries(milliseconds).map(([variant, value]) => `${time(value)} ${variant}`);
+  return [all.join(", "), fastest, `${ratio.toFixed(2)}x`, `${lowest.toFixed(2)}-${highest.toFixed(2)}`];
+}
+
+const whole = (value: number): string => Math.round(value).toString();
+const time = (milliseconds: number): string => milliseconds.toPrecision(3);
+
+/** Columns as wide as their widest cell. */
+function align(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
