@@ -4,11 +4,20 @@ import { existsSync } from "node:fs";
 import { register } from "node:module";
 
 const source = new URL("../src/cli/main.ts", import.meta.url);
-if (existsSync(source)) {
+const inClone = existsSync(source);
+
+let ready = false;
+/** From here on TypeScript modules can be imported, and users' modules find corral wherever they are. */
+async function enableUserModules() {
+  if (ready) return;
+  ready = true;
   const { register: registerTypeScript } = await import("tsx/esm/api");
   registerTypeScript();
-  register("./source-condition.js", import.meta.url);
-  await import(source.href);
-} else {
-  await import("../dist/cli/main.mjs");
+  register("./source-condition.js", import.meta.url, {
+    data: { conditions: inClone ? ["corral-source"] : [] },
+  });
 }
+
+if (inClone) await enableUserModules();
+const { main } = await import(inClone ? source.href : "../dist/cli/main.mjs");
+await main(process.argv.slice(2), { enableUserModules });

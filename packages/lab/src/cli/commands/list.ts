@@ -1,0 +1,128 @@
+import { algorithms } from "corral/algorithms";
+import { type EnvDefinition, environments } from "corral/envs";
+import { unknownName } from "corral/errors";
+import pc from "picocolors";
+import { type FigureDefinition, figures, scales } from "../../papers/index.ts";
+import { grouped, heading, printJson, shellCommand, table } from "../output.ts";
+import type { CommonOptions } from "../program.ts";
+import { describeSettings, type SettingDescription } from "../settings.ts";
+
+/** One kind of thing that can be listed. */
+interface Kind {
+  readonly title: string;
+  readonly singular: string;
+  readonly names: readonly string[];
+  /** Columns beside the name. */
+  readonly columns: readonly string[];
+  row(name: string): readonly string[];
+  /** What `--json` says of one. */
+  data(name: string): object;
+  detail(name: string): string;
+}
+
+/** `corral list`: everything, one kind, or one thing in full. */
+export async function list(kind: string | undefined, name: string | undefined, options: CommonOptions) {
+  if (kind === undefined) {
+    const all = Object.entries(kinds);
+    if (options.json) return printJson(Object.fromEntries(all.map(([key, value]) => [key, dataOf(value)])));
+    return console.log(all.map(([, value]) => overview(value)).join("\n\n"));
+  }
+  if (!Object.hasOwn(kinds, kind)) throw unknownName("list", kind, Object.keys(kinds));
+  const chosen = kinds[kind as keyof typeof kinds];
+  if (name === undefined) {
+    return options.json ? printJson(dataOf(chosen)) : console.log(overview(chosen));
+  }
+  if (!chosen.names.includes(name)) throw unknownName(chosen.singular, name, chosen.names);
+  if (options.json) printJson(chosen.data(name));
+  else console.log(chosen.detail(name));
+}
+
+const kinds = {
+  envs: {
+    title: "Environments",
+    singular: "environment",
+    names: Object.keys(environments),
+    columns: ["what it is"],
+    row: (name) => [environment(name).description],
+    data: (name) => configurable(environment(name)),
+    detail: (name) => settingsOf(environment(name), "env."),
+  },
+  algorithms: {
+    title: "Algorithms",
+    singular: "algorithm",
+    names: Object.keys(algorithms),
+    columns: ["what it is"],
+    row: (name) => [algorithm(name).description],
+    data: (name) => ({ ...configurable(algorithm(name)), source: algorithm(name).source }),
+    detail: (name) => `${settingsOf(algorithm(name), "")}\n\n  ${pc.dim(`after ${algorithm(name).source}`)}`,
+  },
+  figures: {
+    title: "Figures",
+    singular: "figure",
+    names: Object.keys(figures),
+    columns: ["title", "runs (smoke, quick, paper)"],
+    row: (name) => [figures[name].title, scales.map((scale) => runCount(figures[name], scale)).join(", ")],
+    data: (name) => describeFigure(figures[name]),
+    detail: (name) => figureInFull(figures[name]),
+  },
+} satisfies Record<string, Kind>;
+
+const environment = (name: string) => environments[name as keyof typeof environments] as EnvDefinition;
+const algorithm = (name: string) => algorithms[name as keyof typeof algorithms];
+
+const dataOf = (kind: Kind): object[] => kind.names.map((name) => kind.data(name));
+
+function overview({ title, names, columns, row }: Kind): string {
+  const rows = names.map((name) => [pc.cyan(name), ...row(name)]);
+  return `${heading(title)}\n\n${table(["name", ...columns], rows)}`;
+}
+
+function configurable({ name, description, config }: Pick<EnvDefinition, "name" | "description" | "config">) {
+  const settings = describeSettings(config).map((setting) => ({
+    ...setting,
+    default: setting.default ?? null,
+  }));
+  return { name, description, settings };
+}
+
+function settingsOf(
+  { name, description, config }: Pick<EnvDefinition, "name" | "description" | "config">,
+  prefix: string,
+): string {
+  const row = ({ key, default: value, values }: SettingDescription) => [
+    pc.cyan(`${prefix}${key}`),
+    value === undefined ? pc.dim("-") : String(value),
+    values,
+  ];
+  const rows = describeSettings(config).map(row);
+  return `${heading(name)}: ${description}\n\n${table(["setting", "default", "values"], rows)}`;
+}
+
+const runCount = ({ runs, scales }: FigureDefinition, scale: keyof FigureDefinition["scales"]): string =>
+  String(runs.length * scales[scale].seeds);
+
+function describeFigure({ id, title, caption, metric, runs, scales, claims }: FigureDefinition) {
+  return {
+    id,
+    title,
+    caption,
+    metric: metric.name,
+    runs,
+    scales,
+    claims: claims.map(({ text }) => text),
+  };
+}
+
+function figureInFull(figure: FigureDefinition): string {
+  const rows = scales.map((scale) => {
+    const { seeds, steps } = figure.scales[scale];
+    return [pc.cyan(scale), runCount(figure, scale), String(seeds), grouped(steps)];
+  });
+  return [
+    `${heading(figure.title)}\n\n  ${figure.caption}\n`,
+    table(["scale", "runs", "seeds of each curve", "steps of each run"], rows, [1, 2, 3]),
+    `\n${heading("Curves")}\n${figure.runs.map(({ series }) => `  ${series}`).join("\n")}`,
+    `\n${heading("Claims")}\n${figure.claims.map(({ text }) => `  ${text}`).join("\n")}`,
+    `\n  ${shellCommand("reproduce", figure.id)}`,
+  ].join("\n");
+}

@@ -1,0 +1,175 @@
+import { join } from "node:path";
+import { InputError, unknownName } from "corral/errors";
+import { createRng } from "corral/random";
+import pc from "picocolors";
+import {
+  describeReport,
+  type Executor,
+  type FigureDefinition,
+  type FigureRun,
+  figures,
+  reproduce,
+  type Scale,
+  scales,
+} from "../../papers/index.ts";
+import { parseRunSpec, type RunSpec, readMetrics, runIdentity } from "../../runs/index.ts";
+import { eta, type PoolEvent, type PoolOutcome, type Progress, runPool } from "../../scheduler/index.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { type Interrupt, watchInterrupt } from "../interrupt.ts";
+import { brief, duration, printJson, shellCommand } from "../output.ts";
+import type { CommonOptions } from "../program.ts";
+import { createProgress, type ProgressLines } from "../progress.ts";
+
+interface ReproduceRequest extends CommonOptions {
+  readonly scale: string;
+  readonly seeds?: number;
+  readonly jobs?: number;
+  readonly out: string;
+}
+
+/** Iterations between checkpoints: runs of figures are short, and a lost minute is cheap. */
+const checkpointEvery = 50;
+
+/** `corral reproduce`: trains what is missing, then draws and judges. */
+export async function reproduceFigure(id: string, request: ReproduceRequest): Promise<void> {
+  if (!Object.hasOwn(figures, id)) throw unknownName("figure", id, Object.keys(figures));
+  if (!scales.includes(request.scale as Scale)) throw unknownName("scale", request.scale, scales);
+  const scale = request.scale as Scale;
+  const progress = createProgress();
+  const interrupt = watchInterrupt(progress.note);
+  const again = shellCommand(
+    "reproduce",
+    id,
+    ...["--scale", scale],
+    ...(request.seeds === undefined ? [] : ["--seeds", String(request.seeds)]),
+    ...(request.out === "results" ? [] : ["--out", request.out]),
+  );
+  try {
+    const report = await reproduce(figures[id], {
+      scale,
+      seeds: request.seeds,
+      executor: poolExecutor(figures[id], request, progress, interrupt),
+      out: join(request.out, scale),
+      rng: createRng(id),
+    });
+    progress.stop();
+    if (request.json) printJson(report);
+    else console.log(coloured(describeReport(report)));
+  } catch (error) {
+    progress.stop();
+    if (!(error instanceof Stopped)) throw error;
+    process.exitCode = exitCodes.interrupted;
+    console.log(`${pc.yellow("■")} stopped; what is done is kept. Go on with\n\n  ${again}`);
+  } finally {
+    interrupt.dispose();
+  }
+}
+
+/** The user asked to stop before all runs were there. */
+class Stopped extends Error {}
+
+/** Trains runs in a pool of processes, each in a directory of its own that other figures find too. */
+function poolExecutor(
+  figure: FigureDefinition,
+  { out, jobs }: ReproduceRequest,
+  progress: ProgressLines,
+  interrupt: Interrupt,
+): Executor {
+  return {
+    async execute(runs) {
+      const places = runs.map(({ request }) => {
+        const spec = parseRunSpec({ ...request, checkpointEvery });
+        return { directory: join(out, "runs", directoryName(spec)), spec };
+      });
+      const outcomes = await runPool(places, {
+        jobs,
+        now: Date.now,
+        signal: interrupt.signal,
+        kill: interrupt.kill,
+        onEvent: reporter(figure, runs, progress),
+      });
+      expectFinished(outcomes);
+      return runs.map((run, index) => ({
+        run,
+        directory: places[index].directory,
+        metrics: (name) => readMetrics(places[index].directory, name),
+      }));
+    },
+  };
+}
+
+const directoryName = (spec: RunSpec): string =>
+  `${spec.algorithm}-${spec.env}-seed${spec.seed}-${runIdentity(spec)}`;
+
+function expectFinished(outcomes: readonly PoolOutcome[]): void {
+  const missing = outcomes.filter(({ state }) => state !== "finished");
+  if (missing.length === 0) return;
+  if (missing.some(({ state }) => state === "interrupted")) throw new Stopped();
+  const others = missing.length === 1 ? "" : ` (and ${missing.length - 1} more)`;
+  throw new InputError(`${missing[0].message ?? missing[0].directory}${others}; a figure needs every run`);
+}
+
+/** Shows all runs together and, below, those that train now. */
+function reporter(figure: FigureDefinition, runs: readonly FigureRun[], progress: ProgressLines) {
+  let finished = 0;
+  let present = 0;
+  const latest = new Map<number, string>();
+  return (event: PoolEvent): void => {
+    switch (event.kind) {
+      case "progress":
+        progress.whole(event.progress.done / event.progress.total, overall(event.progress));
+        break;
+      case "retry":
+        progress.note(
+          pc.yellow(`${nameOf(runs[event.index])}: ${event.reason}; trying again (${event.attempt})`),
+        );
+        break;
+      case "outcome":
+        progress.endPart(event.index);
+        if (event.outcome.state === "finished") finished++;
+        if (event.outcome.state === "finished" && event.outcome.attempts === 0) present++;
+        if (event.outcome.message !== undefined) progress.note(pc.red(event.outcome.message));
+        break;
+      case "run":
+        runEvent(event);
+    }
+  };
+
+  function overall(state: Progress): string {
+    const left = eta(state, Date.now());
+    return [
+      `${finished} of ${runs.length} runs`,
+      ...(present > 0 ? [`${present} were there`] : []),
+      ...(left === undefined || left === 0 ? [] : [`${duration(left)} left`]),
+    ].join(pc.dim(" · "));
+  }
+
+  function runEvent({ index, event }: PoolEvent & { readonly kind: "run" }): void {
+    const run = runs[index];
+    if (event.kind === "note") progress.note(pc.yellow(`${nameOf(run)}: ${event.message}`));
+    if (event.kind !== "start" && event.kind !== "iteration") return;
+    const value = event.kind === "iteration" ? event.metrics[figure.metric.name] : undefined;
+    if (value !== undefined) latest.set(index, `  ${figure.metric.label} ${brief(value)}`);
+    const share = Math.min(1, event.position.steps / run.request.steps);
+    progress.part(index, share, `${nameOf(run)}${latest.get(index) ?? ""}`);
+  }
+}
+
+const nameOf = ({ panel, series, request }: FigureRun): string =>
+  `${panel === undefined ? "" : `${panel}, `}${series}, seed ${request.seed}`;
+
+const colours = { reproduced: pc.green, contradicted: pc.red, undecided: pc.yellow } as const;
+
+/** The report with its verdicts in colour. */
+function coloured(report: string): string {
+  const [title, ...rest] = report.trimEnd().split("\n");
+  const paint = (verdict: string) => colours[verdict as keyof typeof colours](pc.bold(verdict));
+  const text = rest
+    .join("\n")
+    .replace(/^(reproduced|contradicted|undecided)(?=:)/gm, paint)
+    .replace(/(?<=: )(reproduced|contradicted|undecided)$/gm, (verdict) =>
+      colours[verdict as keyof typeof colours](verdict),
+    )
+    .replace(/^note:/gm, pc.yellow("note:"));
+  return `${pc.bold(title)}\n${text}`;
+}

@@ -1,0 +1,5 @@
+/** What the entry script gives to every command. */
+export interface Context {
+  /** Call it before importing a module that a user wrote: afterwards TypeScript can be imported. */
+  enableUserModules(): Promise<void>;
+}

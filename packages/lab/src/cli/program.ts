@@ -1,0 +1,214 @@
+import { Command, type CommanderError, Option } from "commander";
+import { InputError, unknownName } from "corral/errors";
+import pc from "picocolors";
+import type { Context } from "./context.ts";
+import { readInteger, readSeed } from "./read-number.ts";
+
+/**
+ * The whole command line: every command with its arguments, options and examples. What a command does is loaded when
+ * it is called, so that help is there at once.
+ */
+export function createProgram(context: Context, version: string): Command {
+  const program = new Command("corral")
+    .description("Train teams of agents that decide together, and reproduce the figures of the papers.")
+    .configureHelp({
+      styleTitle: (text) => pc.bold(text),
+      styleCommandText: (text) => pc.cyan(text),
+      styleSubcommandTerm: (text) => pc.cyan(text),
+      styleOptionTerm: (text) => pc.cyan(text),
+      styleArgumentTerm: (text) => pc.cyan(text),
+      subcommandTerm: (subcommand) => subcommand.name(),
+    })
+    .configureOutput({ writeErr: () => {} })
+    .exitOverride((error) => refuse(error, program))
+    .helpCommand(false)
+    .helpOption("-h, --help", "show help, also of a command")
+    .version(version, "-V, --version", "show the version")
+    .addHelpText(
+      "after",
+      `\n${pc.bold("First steps:")}\n${firstSteps}\n\n${pc.bold("Exit codes:")}\n${exitCodeText}`,
+    )
+    .on("command:*", ([name]: string[]) => {
+      throw unknownName(
+        "command",
+        name,
+        visible.map((command) => command.name()),
+      );
+    });
+
+  program.commandsGroup("Train:");
+  define(program, "train", "train a team and keep the run in a directory", [
+    "train mappo coordination-game dag=full",
+    'train mappo coordination-game dag="heuristic(4)" env.agents=7 --steps 200000 --seed 3',
+    "train mappo ./my-env.ts env.horizon=20 hidden=32 --out runs/mine",
+  ])
+    .argument("<algorithm>", "name of an algorithm (see: corral list algorithms)")
+    .argument("<env>", "name of an environment (see: corral list envs), or the path of a module of your own")
+    .argument("[settings...]", "key=value for the algorithm, env.key=value for the environment")
+    .option("--seed <seed>", "root of all randomness: a whole number or a word", readSeed, 1)
+    .option("--steps <n>", "environment steps", readInteger("--steps", 1), 100_000)
+    .option("--out <directory>", "where the run is kept (default: runs/<what it computes>)")
+    .option(
+      "--evaluate-every <n>",
+      "iterations between evaluations; 0: only at the end",
+      readInteger("--evaluate-every", 0),
+      10,
+    )
+    .option(
+      "--evaluation-episodes <n>",
+      "episodes of one evaluation",
+      readInteger("--evaluation-episodes", 1),
+      32,
+    )
+    .option(
+      "--checkpoint-every <n>",
+      "iterations between checkpoints",
+      readInteger("--checkpoint-every", 1),
+      25,
+    )
+    .action(async (algorithm, env, settings, options) => {
+      const { trainNew } = await import("./commands/train.ts");
+      await trainNew(context, { algorithm, env, settings, ...options });
+    });
+  define(program, "resume", "go on with a run that was stopped or killed", ["resume runs/mine"])
+    .argument("<run>", "directory of the run")
+    .action(async (run, options) => {
+      const { resume } = await import("./commands/train.ts");
+      await resume(context, run, options);
+    });
+
+  program.commandsGroup("Look:");
+  define(program, "list", "list environments, algorithms and figures, or the settings of one", [
+    "list",
+    "list algorithms mappo",
+    "list envs aloha",
+    "list figures --json",
+  ])
+    .argument("[kind]", "envs, algorithms or figures")
+    .argument("[name]", "one of them, in full")
+    .action(async (kind, name, options) => {
+      const { list } = await import("./commands/list.ts");
+      await list(kind, name, options);
+    });
+  define(program, "show", "show how a run went: curves and numbers in the terminal", [
+    "show runs/mine",
+    "show runs/mine --json | jq .metrics",
+  ])
+    .argument("<run>", "directory of the run")
+    .action(async (run, options) => {
+      const { show } = await import("./commands/show.ts");
+      await show(run, options);
+    });
+  define(program, "evaluate", "play episodes with the policy of a run, without exploration", [
+    "evaluate runs/mine --episodes 1000",
+  ])
+    .argument("<run>", "directory of the run")
+    .option("--episodes <n>", "episodes to play", readInteger("--episodes", 1), 100)
+    .option("--seed <seed>", "decides the episodes", readSeed, 0)
+    .action(async (run, options) => {
+      const { evaluate } = await import("./commands/evaluate.ts");
+      await evaluate(context, run, options);
+    });
+  define(program, "export", "write the policy of a run as an ONNX file", [
+    "export runs/mine --out policy.onnx",
+  ])
+    .argument("<run>", "directory of the run")
+    .option("--out <file>", "where to write it", "policy.onnx")
+    .action(async (run, options) => {
+      const { exportPolicy } = await import("./commands/export.ts");
+      await exportPolicy(context, run, options);
+    });
+  define(program, "check", "check that an environment keeps its promises", [
+    "check aloha",
+    "check aloha --golden trajectories.json",
+    "check ./my-env.ts horizon=20",
+  ])
+    .argument("<env>", "name of an environment, or the path of a module of your own")
+    .argument("[settings...]", "key=value for the environment")
+    .option("--golden <file>", "replay recorded trajectories and compare every number")
+    .option("--episodes <n>", "episodes of random play in each check", readInteger("--episodes", 1), 5)
+    .option("--seed <seed>", "decides the random play", readSeed, 0)
+    .action(async (env, settings, options) => {
+      const { check } = await import("./commands/check.ts");
+      await check(context, env, settings, options);
+    });
+
+  program.commandsGroup("Reproduce:");
+  define(
+    program,
+    "reproduce",
+    "make a figure of a paper: train what is missing, draw, and judge its claims",
+    [
+      "reproduce subteams/figure-2-coordination-game --scale quick",
+      "reproduce subteams/figure-2-aloha --scale paper --jobs 8 --out results",
+    ],
+  )
+    .argument("<figure>", "paper/figure (see: corral list figures)")
+    .addOption(
+      new Option("--scale <scale>", "how much work: a check, a first answer, or the paper's own").default(
+        "quick",
+      ),
+    )
+    .option("--seeds <n>", "runs of each curve, instead of the scale's number", readInteger("--seeds", 1))
+    .option("--jobs <n>", "runs at a time (default: one for each core)", readInteger("--jobs", 1))
+    .option("--out <directory>", "where runs and figures are kept", "results")
+    .action(async (figure, options) => {
+      const { reproduceFigure } = await import("./commands/reproduce.ts");
+      await reproduceFigure(figure, options);
+    });
+
+  const visible = [...program.commands];
+  for (const command of visible) addCommonOptions(command);
+  program.command("worker", { hidden: true }).action(async () => {
+    await context.enableUserModules();
+    const { worker } = await import("./worker.ts");
+    worker();
+  });
+  return program;
+}
+
+/** Options that every command has. */
+export interface CommonOptions {
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+function define(program: Command, name: string, description: string, examples: readonly string[]): Command {
+  const defined: Command = program
+    .command(name)
+    .description(description)
+    .addHelpText(
+      "after",
+      `\n${pc.bold("Examples:")}\n${examples.map((line) => `  corral ${line}`).join("\n")}`,
+    )
+    .exitOverride((error) => refuse(error, defined));
+  return defined;
+}
+
+function addCommonOptions(command: Command): void {
+  const group = "Every command:";
+  command
+    .addOption(new Option("--json", "print the result as JSON on standard output").helpGroup(group))
+    .addOption(new Option("--debug", "show where an error comes from").helpGroup(group))
+    .addHelpOption(new Option("-h, --help", "show this help").helpGroup(group));
+}
+
+/** Passes help and version on; what cannot be understood is said in the style of all other errors. */
+function refuse(error: CommanderError, command: Command): never {
+  if (error.exitCode === 0) throw error;
+  const quoted = /'(.*)'/.exec(error.message)?.[1] ?? "";
+  if (error.code === "commander.unknownOption") {
+    const choices = command.options.map(({ long }) => long!);
+    throw unknownName("option", quoted, choices);
+  }
+  const usage = [command.parent?.name(), command.name(), command.usage()].filter(Boolean).join(" ");
+  const [first] = error.message.split("\n");
+  throw new InputError(`${first.replace(/^error: /, "").replaceAll("'", '"')}; usage: ${usage}`);
+}
+
+const firstSteps = `  corral list
+  corral train mappo coordination-game dag=full
+  corral reproduce subteams/figure-2-coordination-game --scale quick`;
+
+const exitCodeText = `  0 done   1 a check failed   2 something given is not valid   3 a run diverged
+  130 interrupted, everything can be resumed`;

@@ -1,0 +1,48 @@
+import { basename } from "node:path";
+import pc from "picocolors";
+import { sparkline } from "../plot/index.ts";
+import { type MetricsLine, type Run, readMetricsLines } from "../runs/index.ts";
+import { brief, table } from "./output.ts";
+
+/** A run in a few words. */
+export function runTitle({ spec }: Pick<Run, "spec">): string {
+  const settings = [
+    ...Object.entries(spec.config).map(([key, value]) => `${key}=${String(value)}`),
+    ...Object.entries(spec.envConfig).map(([key, value]) => `env.${key}=${String(value)}`),
+  ];
+  const words = settings.length === 0 ? "" : ` ${settings.join(" ")}`;
+  return `${spec.algorithm} on ${basename(spec.env)}${words}, seed ${spec.seed}`;
+}
+
+/** The last value of every metric of a run. */
+export function lastMetrics(run: Run): Record<string, number> {
+  return Object.assign({}, ...readMetricsLines(run.directory).map(({ metrics }) => metrics));
+}
+
+/** Columns of a curve. */
+const curveWidth = 32;
+
+/** One row for each metric: its curve, and first, last and extreme values. */
+export function curvesTable(lines: readonly MetricsLine[], shown: (name: string) => boolean): string {
+  const rows = metricNames(lines)
+    .filter(shown)
+    .map((name) => {
+      const values = valuesOf(lines, name);
+      const finite = values.filter(Number.isFinite);
+      const numbers = [values[0], Math.min(...finite), Math.max(...finite)].map(brief);
+      const last = pc.bold(brief(values[values.length - 1]));
+      return [name, pc.cyan(sparkline(values, { width: curveWidth })), ...numbers, last];
+    });
+  return table(["metric", "curve", "first", "least", "most", "last"], rows, [2, 3, 4, 5]);
+}
+
+/** Evaluations first, then in the order in which they appear. */
+export function metricNames(lines: readonly MetricsLine[]): string[] {
+  const names = [...new Set(lines.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const rank = (name: string) => (name.startsWith("eval/") ? 0 : 1);
+  return names.sort((a, b) => rank(a) - rank(b));
+}
+
+export function valuesOf(lines: readonly MetricsLine[], name: string): number[] {
+  return lines.filter(({ metrics }) => Object.hasOwn(metrics, name)).map(({ metrics }) => metrics[name]);
+}
