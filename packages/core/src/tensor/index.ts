@@ -1,5 +1,5 @@
 export { capacityFor, type DistinctRows, distinctRowFinder } from "./distinct-rows.ts";
-export { type Engine, loadEngine, type Session, type Values } from "./engine.ts";
+export { type Engine, loadEngine, type Session, type SessionOptions, type Values } from "./engine.ts";
 export { type DType, type Expr, type FloatType, type Shape, ShapeError, sizeOf } from "./expr.ts";
 export * from "./functions.ts";
 export { gradients } from "./grad.ts";

@@ -3,6 +3,8 @@
  * Everything else (`functions.ts`, `nn.ts`, `optim.ts`) is composed of these.
  *
  * Functions take expressions or plain numbers; a number becomes a scalar constant of the other operand's dtype.
+ * Elementwise operators broadcast their operands by NumPy's rules. All of them throw a ShapeError that names the
+ * operator, the argument and the shapes or dtypes when these do not fit.
  */
 import {
   type Attributes,
@@ -90,6 +92,7 @@ export function constant(dtype: DType, shape: Shape, values: ArrayLike<number>):
   return Object.freeze({ op: constantOp, inputs: [], attributes: {}, shape: [...shape], dtype, data });
 }
 
+/** A constant without axes. */
 export const scalar = (dtype: DType, value: number): Expr => constant(dtype, [], [value]);
 
 /** The integers `0..n-1`, `[n]`. */
