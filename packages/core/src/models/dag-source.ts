@@ -8,6 +8,7 @@ import {
   parseTopology,
   randomDagSampler,
   subteamBuilder,
+  topologies,
 } from "../structure/index.ts";
 
 /** What a DAG may depend on. */
@@ -22,7 +23,7 @@ export interface DagContext {
  * `b` of `adjacency` `[B, N, N]` (entry `[j, i]` is 1 when j is a parent of i) and `order` `[B, N]`.
  */
 export interface DagSource {
-  /** The text it was made from. */
+  /** The text it was made from, without spaces. */
   readonly name: string;
   /** Whether draws differ by chance, and for how long a drawn DAG is kept. */
   readonly randomness: "none" | "step" | "episode";
@@ -52,29 +53,28 @@ const FORMS = [
 
 /**
  * The DAG source a text stands for: a topology (`product`, `full`, `line`, `2+3`, `edges:0>1,1>2`), `heuristic(B)`
- * (Algorithm 1 of Subteams on the present scores with B edges), `random(B)` (B random edges at every step, or
- * `random(B,episode)`), `bernoulli(p)` (each edge of the full DAG with probability p).
+ * (Algorithm 1 of Subteams on the present scores with B edges; `heuristic(B,lexicographic)` breaks ties by agent
+ * alone), `random(B)` (B random edges at every step, or `random(B,episode)`), `bernoulli(p)` (each edge of the full
+ * DAG with probability p). Spaces do not matter.
  *
  * @param scored whether the environment gives dependency scores
  * @throws InputError when the text is none of these or does not fit the number of agents
  */
 export function parseDagSource(text: string, agents: number, scored: boolean): DagSource {
-  const call = /^([a-z-]+)\(([^()]*)\)$/.exec(text.replaceAll(" ", ""));
-  if (call !== null) {
-    const [, name, list] = call;
-    const values = list.split(",");
-    if (name === "heuristic") return heuristicSource(text, agents, scored, values);
-    if (name === "random") return randomSource(text, agents, values);
-    if (name === "bernoulli") return bernoulliSource(text, agents, values);
-    throw invalid(text);
-  }
-  if (["heuristic", "random", "bernoulli"].includes(text)) throw invalid(text);
-  return topologySource(text, agents);
+  text = text.replaceAll(" ", "");
+  const [, name, list] = /^([a-z]+)\((.*)\)$/.exec(text) ?? [];
+  const values = list?.split(",");
+  if (name === "heuristic") return heuristicSource(text, agents, scored, values);
+  if (name === "random") return randomSource(text, agents, values);
+  if (name === "bernoulli") return bernoulliSource(text, agents, values);
+  if (Object.hasOwn(topologies, text) || /^(\d|edges:)/.test(text)) return topologySource(text, agents);
+  throw invalid(text);
 }
 
 function invalid(text: string): InputError {
-  const suggestion = nearest(text, FORMS);
-  const hint = suggestion === undefined ? "" : ` Did you mean "${suggestion}"?`;
+  const wordOf = (form: string): string => form.replace(/[^a-z-].*/i, "");
+  const word = nearest(wordOf(text), FORMS.map(wordOf).filter(Boolean));
+  const hint = word === undefined ? "" : ` Did you mean "${FORMS.find((form) => wordOf(form) === word)}"?`;
   return new InputError(`dag=${text}: expected a form such as ${FORMS.join(", ")}.${hint}`);
 }
 
@@ -100,7 +100,7 @@ const oneByOne = (agents: number): readonly number[] => new Array<number>(agents
 /** The edge budget in the parentheses, and a note where it can never be spent. */
 function edgeBudget(text: string, agents: number, value: string): { budget: number; note?: string } {
   const budget = Number(value);
-  if (value === "" || !Number.isInteger(budget) || budget < 0) {
+  if (!/^\d+$/.test(value)) {
     throw new InputError(`dag=${text}: expected an edge budget, an integer of at least 0 (got "${value}")`);
   }
   const most = (agents * (agents - 1)) / 2;
@@ -111,11 +111,14 @@ function edgeBudget(text: string, agents: number, value: string): { budget: numb
   return { budget, note };
 }
 
-function option<Choice extends string>(
+/** The one word that may follow the edge budget. */
+function option<const Choice extends string>(
   text: string,
-  value: string | undefined,
+  [value, ...more]: readonly string[],
   choices: readonly Choice[],
 ): Choice | undefined {
+  if (more.length > 0)
+    throw new InputError(`dag=${text}: expected at most one option, got ${more.length + 1}`);
   if (value === undefined || choices.includes(value as Choice)) return value as Choice | undefined;
   throw new InputError(`dag=${text}: unknown option "${value}", expected ${choices.join(" or ")}`);
 }
@@ -130,10 +133,7 @@ function heuristicSource(
     throw new InputError(`dag=${text}: this environment gives no dependency scores; try random(4) or full`);
   }
   const { budget, note } = edgeBudget(text, agents, values[0]);
-  const tie = option(text, values[1], ["default", "lexicographic"]) as
-    | "default"
-    | "lexicographic"
-    | undefined;
+  const tie = option(text, values.slice(1), ["default", "lexicographic"]);
   const build = subteamBuilder(agents, { budget, tie });
   return {
     name: text,
@@ -152,7 +152,7 @@ function randomSource(text: string, agents: number, values: readonly string[]): 
   const sample = randomDagSampler(agents, budget);
   return {
     name: text,
-    randomness: option(text, values[1], ["step", "episode"]) ?? "step",
+    randomness: option(text, values.slice(1), ["step", "episode"]) ?? "step",
     readsScores: false,
     stages: oneByOne(agents),
     note,
