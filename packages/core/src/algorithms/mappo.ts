@@ -44,6 +44,7 @@ import {
   capacityFor,
   clip,
   compile,
+  copyRows,
   distinctRowFinder,
   type Engine,
   type Expr,
@@ -390,7 +391,7 @@ export function mappoUpdater(
   async function valuesOf(states: Float32Array, out: Float32Array): Promise<Float32Array> {
     const distinct = findStates(states, out.length, stateSize);
     const program = await valuing.for(capacityFor(distinct.count));
-    copyRows(states, stateSize, distinct.first, distinct.count, program.inputs.states as Float32Array);
+    copyRows(states, stateSize, distinct.first, distinct.count, program.inputs.states);
     await program.run();
     const found = program.results.values as Float32Array;
     for (let k = 0; k < out.length; k++) out[k] = found[distinct.index[k]];
@@ -483,7 +484,7 @@ export function mappoUpdater(
     const positive = new Float64Array(entries);
     const negative = new Float64Array(entries);
     const weight = new Float64Array(rows.sizes[2]);
-    const old = (inputs.oldLogProbabilities as Float32Array).fill(0);
+    const old = inputs.oldLogProbabilities.fill(0);
     const share = 1 / (minibatch.length * agents);
     for (let n = 0; n < minibatch.length; n++) {
       const advantage = advantages[minibatch[n]] * share;
@@ -496,10 +497,10 @@ export function mappoUpdater(
         old[entry] = rollout.logProbabilities[decision];
       }
     }
-    (inputs.positive as Float32Array).set(positive);
-    (inputs.negative as Float32Array).set(negative);
-    (inputs.weight as Float32Array).set(weight);
-    (inputs.entropyCoefficient as Float32Array)[0] = entropyCoefficient;
+    inputs.positive.set(positive);
+    inputs.negative.set(negative);
+    inputs.weight.set(weight);
+    inputs.entropyCoefficient[0] = entropyCoefficient;
     await run();
     return {
       "train/policy-loss": Number(results.policyLoss[0]),
@@ -565,13 +566,13 @@ export function mappoUpdater(
     copyRows(rollout.states, stateSize, minibatch, minibatchSize, minibatchStates);
     const distinct = findMinibatchStates(minibatchStates, minibatchSize, stateSize);
     const { inputs, results, run } = await valueSteps.for(capacityFor(distinct.count));
-    copyRows(minibatchStates, stateSize, distinct.first, distinct.count, inputs.states as Float32Array);
-    (inputs.stateRow as Int32Array).set(distinct.index);
+    copyRows(minibatchStates, stateSize, distinct.first, distinct.count, inputs.states);
+    inputs.stateRow.set(distinct.index);
     const targets = Float64Array.from(minibatch, (sample) => returns[sample]);
     normaliser.update(targets);
     const { mean: centre, deviation } = units();
-    (inputs.returns as Float32Array).set(targets.map((target) => (target - centre) / deviation));
-    (inputs.oldValues as Float32Array).set(Float32Array.from(minibatch, (sample) => oldValues[sample]));
+    inputs.returns.set(targets.map((target) => (target - centre) / deviation));
+    inputs.oldValues.set(Float32Array.from(minibatch, (sample) => oldValues[sample]));
     await run();
     return {
       "train/value-loss": Number(results.valueLoss[0]),
@@ -638,18 +639,3 @@ const means = (steps: readonly Metrics[]): Metrics =>
       steps.reduce((total, step) => total + step[name], 0) / steps.length,
     ]),
   );
-
-/** Copies rows `which[0..count-1]` of a table to the front of another and fills the rest with zeros. */
-function copyRows(
-  from: Float32Array,
-  width: number,
-  which: ArrayLike<number>,
-  count: number,
-  to: Float32Array,
-): void {
-  for (let k = 0; k < count; k++) {
-    const start = which[k] * width;
-    for (let c = 0; c < width; c++) to[k * width + c] = from[start + c];
-  }
-  to.fill(0, count * width);
-}

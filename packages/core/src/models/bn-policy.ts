@@ -98,9 +98,9 @@ export function bnPolicy(
     });
     const { inputs, results } = program;
     return {
-      observations: inputs.observations as Float32Array,
-      dags: { parents: inputs.parents as Float32Array, order: inputs.order as Int32Array },
-      noise: inputs.noise as Float32Array,
+      observations: inputs.observations,
+      dags: { parents: inputs.parents, order: inputs.order },
+      noise: inputs.noise,
       available: masked ? (inputs.available as Float32Array) : undefined,
       actions: results.actions as Int32Array,
       logProbabilities: results.logProbabilities as Float32Array,
@@ -139,7 +139,7 @@ export function bnPolicy(
     rowInputs,
     async logProbabilities(rows) {
       const program = await conditionals.for(...rows.sizes);
-      rows.fill(program.inputs as Parameters<ConditionalRows["fill"]>[0]);
+      rows.fill(program.inputs);
       await program.run();
       return program.results.logProbabilities as Float32Array;
     },

@@ -1,4 +1,4 @@
-import { capacityFor, distinctRowFinder, type Values } from "../tensor/index.ts";
+import { capacityFor, copyRows, distinctRowFinder } from "../tensor/index.ts";
 import type { BnActor } from "./bn-actor.ts";
 
 /** Joint decisions of all agents, by sample: flat arrays of `R` samples. */
@@ -27,11 +27,13 @@ export interface ConditionalRows {
   /** Sizes a program must have to answer them: distinct observations, distinct parent inputs, decisions. */
   readonly sizes: readonly [observations: number, parents: number, rows: number];
   /** Writes the tables and indices into the inputs of such a program. */
-  fill(
-    inputs: Readonly<Record<"observations" | "parents" | "observationRow" | "parentRow", Values>> & {
-      readonly available?: Values;
-    },
-  ): void;
+  fill(inputs: {
+    readonly observations: Float32Array;
+    readonly parents: Float32Array;
+    readonly observationRow: Int32Array;
+    readonly parentRow: Int32Array;
+    readonly available?: Float32Array;
+  }): void;
 }
 
 /**
@@ -108,9 +110,7 @@ export function conditionalRowBuilder(
       fill(inputs) {
         copyRows(observations, observationSize, ownRows.first, ownRows.count, inputs.observations);
         copyRows(parents, width, parentRows.first, parentRows.count, inputs.parents);
-        const observationRow = inputs.observationRow as Int32Array;
-        const parentRow = inputs.parentRow as Int32Array;
-        const masks = inputs.available as Float32Array | undefined;
+        const { observationRow, parentRow, available: masks } = inputs;
         observationRow.fill(0);
         parentRow.fill(0);
         masks?.fill(1);
@@ -125,13 +125,4 @@ export function conditionalRowBuilder(
       },
     };
   };
-}
-
-function copyRows(from: Float32Array, width: number, which: Int32Array, count: number, to: Values): void {
-  const out = to as Float32Array;
-  for (let k = 0; k < count; k++) {
-    const start = which[k] * width;
-    for (let c = 0; c < width; c++) out[k * width + c] = from[start + c];
-  }
-  out.fill(0, count * width);
 }

@@ -68,3 +68,18 @@ export function capacityFor(count: number): number {
   const between = (power * 3) / 4;
   return power >= 4 && between >= count ? between : power;
 }
+
+/** Copies rows `which[0..count-1]` of a table to the front of another and fills the rest of it with zeros. */
+export function copyRows(
+  from: Float32Array,
+  width: number,
+  which: ArrayLike<number>,
+  count: number,
+  to: Float32Array,
+): void {
+  for (let k = 0; k < count; k++) {
+    const start = which[k] * width;
+    for (let c = 0; c < width; c++) to[k * width + c] = from[start + c];
+  }
+  to.fill(0, count * width);
+}

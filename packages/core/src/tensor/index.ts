@@ -1,4 +1,4 @@
-export { capacityFor, type DistinctRows, distinctRowFinder } from "./distinct-rows.ts";
+export { capacityFor, copyRows, type DistinctRows, distinctRowFinder } from "./distinct-rows.ts";
 export { type Engine, loadEngine, type Session, type SessionOptions, type Values } from "./engine.ts";
 export { type DType, type Expr, type FloatType, type Shape, ShapeError, sizeOf } from "./expr.ts";
 export * from "./functions.ts";
@@ -64,6 +64,7 @@ export {
 export * from "./optim.ts";
 export * from "./params.ts";
 export {
+  type ArrayOf,
   allocate,
   compile,
   evaluate,

@@ -54,14 +54,14 @@ export interface ProgramSpec<I extends Named<InputSpec>, V extends Named<Variabl
 }
 
 /** A compiled program. */
-export interface Program<I extends string, O extends string> {
+export interface Program<I extends Named<InputSpec>, O extends string> {
   readonly name: string;
   /** The ONNX file. Inputs keep their names; updates are results called `next/<variable>`. */
   readonly onnx: Uint8Array;
   /** Number of nodes before the runtime's own optimisation. */
   readonly nodeCount: number;
   /** Memory read at every run. */
-  readonly inputs: Readonly<Record<I, Values>>;
+  readonly inputs: { readonly [K in keyof I]: ArrayOf<I[K]["dtype"]> };
   /** Memory written by every run. */
   readonly results: Readonly<Record<O, Values>>;
   /**
@@ -94,6 +94,9 @@ const ARRAYS = {
   int64: BigInt64Array,
   bool: Uint8Array,
 } as const;
+
+/** The array type that holds a dtype; a union where the dtype is not known while typing. */
+export type ArrayOf<D extends DType> = InstanceType<(typeof ARRAYS)[D]>;
 
 /** Memory of zeros for a tensor. */
 export function allocate(dtype: DType, shape: Shape): Values {
@@ -141,11 +144,7 @@ export async function compile<
   const I extends Named<InputSpec>,
   const V extends Named<Variable>,
   const O extends string,
->(
-  engine: Engine,
-  spec: ProgramSpec<I, V, O>,
-  options?: SessionOptions,
-): Promise<Program<keyof I & string, O>> {
+>(engine: Engine, spec: ProgramSpec<I, V, O>, options?: SessionOptions): Promise<Program<I, O>> {
   const traced = trace(spec);
   const session = await engine.load(traced.onnx, options);
   return bind(spec, traced, session);
@@ -256,7 +255,7 @@ function bind<I extends Named<InputSpec>, V extends Named<Variable>, O extends s
   spec: ProgramSpec<I, V, O>,
   traced: Traced,
   session: Session,
-): Program<keyof I & string, O> {
+): Program<I, O> {
   const feeds: Feeds = {};
   const fetches: Feeds = {};
   const inputs: Record<string, Values> = {};
@@ -281,7 +280,7 @@ function bind<I extends Named<InputSpec>, V extends Named<Variable>, O extends s
     name: spec.name,
     onnx: traced.onnx,
     nodeCount: traced.nodeCount,
-    inputs: inputs as Record<keyof I & string, Values>,
+    inputs: inputs as { readonly [K in keyof I]: ArrayOf<I[K]["dtype"]> },
     results: results as Record<O, Values>,
     async run() {
       for (const { name, state, tensors, replaced } of states) {
