@@ -1,0 +1,199 @@
+/** Whole updates against PyTorch, which treats every sample by itself (`fixtures/make-mappo.py`). */
+import { describe, expect, test } from "vitest";
+import type { EnvSpec } from "../envs/index.ts";
+import { InputError } from "../errors.ts";
+import type { Rollout } from "../learn/index.ts";
+import { bnPolicy, conditionalRowBuilder, dagWriter, parseDagSource } from "../models/index.ts";
+import { createRng, type Rng } from "../random/index.ts";
+import { type Layout, loadEngine, namedArrays, sizeOf, type Variable } from "../tensor/index.ts";
+import fixture from "./fixtures/mappo.json" with { type: "json" };
+import { type MappoConfig, mappo, mappoNetworks, mappoUpdater } from "./mappo.ts";
+
+const engine = await loadEngine();
+
+interface Recorded {
+  readonly sizes: Readonly<
+    Record<"steps" | "environments" | "agents" | "observationSize" | "stateSize" | "actions", number>
+  >;
+  readonly config: object;
+  readonly progress: number;
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  readonly before: Readonly<Record<string, readonly number[]>>;
+  readonly rollout: Readonly<Record<string, readonly number[]>>;
+  readonly permutations: readonly (readonly number[])[];
+  readonly updates: readonly {
+    readonly metrics: Readonly<Record<string, number>>;
+    readonly after: Readonly<Record<string, readonly number[]>>;
+  }[];
+}
+
+const cases = Object.entries(fixture.cases as unknown as Record<string, Recorded>);
+
+const specOf = ({ agents, observationSize, stateSize, actions, steps }: Recorded["sizes"]): EnvSpec => ({
+  id: "recorded",
+  version: 1,
+  agents,
+  observationSize,
+  stateSize,
+  actions: new Array(agents).fill({ kind: "discrete", n: actions }),
+  horizon: steps,
+  rewards: "team",
+  sharedObservation: false,
+});
+
+function rolloutOf({ sizes, rollout }: Recorded): Rollout {
+  const float = (name: string) => Float32Array.from(rollout[name]);
+  return {
+    steps: sizes.steps,
+    environments: sizes.environments,
+    observations: float("observations"),
+    states: float("states"),
+    available: rollout.available && float("available"),
+    parents: float("parents"),
+    actions: Int32Array.from(rollout.actions),
+    logProbabilities: float("logProbabilities"),
+    rewards: Float64Array.from(rollout.rewards),
+    ended: Uint8Array.from(rollout.ended),
+    truncated: Uint8Array.from(rollout.truncated),
+    finalStates: float("finalStates"),
+    lastStates: float("lastStates"),
+  };
+}
+
+/** A stream whose child `minibatches` gives recorded permutations. */
+function withPermutations(permutations: readonly (readonly number[])[]): Rng {
+  const rng = createRng(0);
+  const left = [...permutations];
+  return {
+    ...rng,
+    split: (name) => {
+      const child = rng.split(name);
+      return name === "minibatches" ? { ...child, permutation: () => Int32Array.from(left.shift()!) } : child;
+    },
+  };
+}
+
+function load(network: { layout: Layout; vector: Variable }, recorded: Recorded): void {
+  for (const [index, { name, shape }] of network.layout.parameters.entries()) {
+    expect(shape, name).toEqual(recorded.shapes[name]);
+    (network.vector.values as Float32Array).set(recorded.before[name], network.layout.offsets[index]);
+  }
+}
+
+async function prepared(recorded: Recorded, settings: Partial<MappoConfig> = {}, dag = "full") {
+  const config = mappo.config.parse({ ...recorded.config, ...settings });
+  const networks = mappoNetworks(specOf(recorded.sizes), config, createRng(0));
+  load(networks.policy, recorded);
+  load(networks.critic, recorded);
+  const { agents } = recorded.sizes;
+  const policy = bnPolicy(engine, "recorded", networks.policy, {
+    dagSource: parseDagSource(dag, agents, false),
+    masked: recorded.rollout.available !== undefined,
+  });
+  const rollout = rolloutOf(recorded);
+  const rng = withPermutations(recorded.permutations);
+  const updater = mappoUpdater(engine, config, policy, networks, rollout, rng);
+  const parameters = () => ({
+    ...namedArrays(networks.policy.vector.values as Float32Array, networks.policy.layout),
+    ...namedArrays(networks.critic.vector.values as Float32Array, networks.critic.layout),
+  });
+  return { updater, parameters, policy, rollout, networks };
+}
+
+describe("an update equals PyTorch's", () => {
+  test.each(cases)("%s", async (_, recorded) => {
+    const { updater, parameters } = await prepared(recorded);
+    expect(Object.keys(parameters()).sort()).toEqual(Object.keys(recorded.shapes).sort());
+    for (const { metrics, after } of recorded.updates) {
+      const found = await updater.update(recorded.progress);
+      for (const [name, value] of Object.entries(metrics)) {
+        expect(Math.abs(found[name] - value), name).toBeLessThan(2e-6 * Math.max(1, Math.abs(value)));
+      }
+      for (const [name, { shape, data }] of Object.entries(parameters())) {
+        expect(data).toHaveLength(sizeOf(shape));
+        const worst = Math.max(...after[name].map((value, k) => Math.abs(value - data[k])));
+        expect(worst, name).toBeLessThan(2e-6);
+      }
+    }
+    await updater.dispose();
+  });
+
+  test("the cases reach what they are there for", () => {
+    const seen = (index: number) => cases[index][1].updates.at(-1)!.metrics;
+    for (const index of [0, 1, 2]) expect(seen(index)["train/clip-fraction"]).toBeGreaterThan(0.1);
+    expect(seen(0)["train/first-ratio-error"]).toBeGreaterThan(0.5);
+    expect(seen(1)["train/actor-gradient-norm"]).toBeGreaterThan(0.05);
+    expect(seen(2)["train/first-ratio-error"]).toBeGreaterThan(0.5);
+    expect(seen(3)["train/first-ratio-error"]).toBeLessThan(1e-6);
+    for (const [, { before, updates }] of cases) {
+      for (const [name, values] of Object.entries(updates[0].after)) {
+        expect(
+          Math.max(...values.map((value, k) => Math.abs(value - before[name][k]))),
+          name,
+        ).toBeGreaterThan(1e-4);
+      }
+    }
+  });
+});
+
+describe("samples redrawn in every epoch", () => {
+  // With no discount and a critic of zeros, advantages are the rewards.
+  const [, recorded] = cases[0];
+  const { steps, environments, agents, actions } = recorded.sizes;
+  const samples = steps * environments;
+
+  test.each(["dag", "dag+actions"] as const)(
+    "%s: the loss is the mean over samples, one by one",
+    async (resample) => {
+      const settings = {
+        resample,
+        discount: 0,
+        normaliseAdvantages: false,
+        epochs: 1,
+        entropyCoefficient: 0,
+      };
+      const { updater, policy, rollout, networks } = await prepared(recorded, settings, "random(2)");
+      (networks.critic.vector.values as Float32Array).fill(0);
+
+      const rng = createRng(0).split("resample");
+      const acting = await policy.createActor(samples);
+      dagWriter(policy.dagSource, samples, agents).draw({ rng }, acting.dags);
+      acting.observations.set(rollout.observations);
+      rng.fillGumbel(acting.noise);
+      await acting.run();
+      const rows = conditionalRowBuilder(
+        policy.actor,
+        samples,
+      )({
+        observations: rollout.observations,
+        parents: acting.dags.parents,
+        actions: resample === "dag" ? rollout.actions : acting.actions,
+      });
+      const table = await policy.logProbabilities(rows);
+      let gain = 0;
+      let largest = 0;
+      for (let k = 0; k < samples * agents; k++) {
+        const log = table[rows.rowOf[k] * actions + rollout.actions[k]];
+        const ratio = Math.exp(log - rollout.logProbabilities[k]);
+        const advantage = rollout.rewards[Math.floor(k / agents)];
+        gain += Math.min(ratio * advantage, Math.min(Math.max(ratio, 0.8), 1.2) * advantage);
+        largest = Math.max(largest, Math.abs(ratio - 1));
+      }
+      const metrics = await updater.update(0);
+      expect(metrics["train/policy-loss"]).toBeCloseTo(-gain / (samples * agents), 5);
+      expect(metrics["train/first-ratio-error"]).toBeCloseTo(largest, 5);
+      expect(largest).toBeGreaterThan(0.2);
+      // Equal decisions with different stored probabilities are kept apart.
+      expect(metrics["train/distinct-decisions"]).toBeGreaterThan(rows.count);
+    },
+  );
+});
+
+test("minibatches must divide the samples of an update", () => {
+  const [, recorded] = cases[0];
+  return expect(prepared(recorded, { minibatches: 5 })).rejects.toThrow(
+    new InputError(
+      "mappo.minibatches: 5 does not divide the 24 samples of an update (6 steps x 4 environments)",
+    ),
+  );
+});
