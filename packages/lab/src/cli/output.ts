@@ -57,8 +57,9 @@ export function grouped(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** Milliseconds as "3 h 20 min", "2 min 5 s" or "8 s". */
+/** Milliseconds as "3 h 20 min", "2 min 5 s", "18 s" or "2.4 s". */
 export function duration(milliseconds: number): string {
+  if (milliseconds < 9_950) return `${(milliseconds / 1000).toFixed(1)} s`;
   const seconds = Math.round(milliseconds / 1000);
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;

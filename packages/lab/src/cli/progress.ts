@@ -44,7 +44,7 @@ function barsOnTerminal(): ProgressLines {
   const parts = new Map<number, SingleBar>();
   return {
     whole(share, text) {
-      const payload: Payload = { share, text, width: 30 };
+      const payload: Payload = { share, text, width: 24 };
       if (total === undefined) total = bars.create(1, 0, payload);
       else total.update(share, payload);
     },

@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { CommanderError } from "commander";
 import pc from "picocolors";
+import type { DivergedRun } from "../runs/index.ts";
 import { exitCodes } from "./exit-codes.ts";
 
 /** Prints what went wrong as one line on stderr (and the stack with `debug`); returns the exit code. */
@@ -8,7 +11,9 @@ export function reportError(error: unknown, debug: boolean): number {
   if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
   const { code, line } = describe(error);
   process.stderr.write(`${pc.red("corral:")} ${line}\n`);
-  if (debug && error instanceof Error) process.stderr.write(`${pc.dim(error.stack ?? "")}\n`);
+  for (let shown = error; debug && shown instanceof Error; shown = shown.cause) {
+    process.stderr.write(`${pc.dim(shown.stack ?? "")}\n`);
+  }
   return code;
 }
 
@@ -17,7 +22,9 @@ function describe(error: unknown): { readonly code: number; readonly line: strin
   const message = error.message.replace(/\s*\n\s*/g, " ");
   // By name: a user's module may bring a copy of corral of its own, and with it another class.
   if (error.name === "DivergedRun") {
-    return { code: exitCodes.diverged, line: `${message}; its last checkpoint is kept` };
+    const { directory } = error as DivergedRun;
+    const kept = existsSync(join(directory, "checkpoints")) ? "; its last checkpoint is kept" : "";
+    return { code: exitCodes.diverged, line: `${message}${kept}` };
   }
   // What the file system refuses carries the call that failed.
   const refused = error.name === "InputError" || "syscall" in error;

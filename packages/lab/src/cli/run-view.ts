@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { quantile } from "corral/stats";
 import pc from "picocolors";
 import { sparkline } from "../plot/index.ts";
 import { type MetricsLine, type Run, readMetricsLines } from "../runs/index.ts";
@@ -19,21 +20,31 @@ export function lastMetrics(run: Run): Record<string, number> {
   return Object.assign({}, ...readMetricsLines(run.directory).map(({ metrics }) => metrics));
 }
 
-/** Columns of a curve. */
-const curveWidth = 32;
+/** Columns of a curve: what the terminal leaves beside the other columns. */
+const curveWidth = (): number => Math.min(32, Math.max(12, (process.stdout.columns ?? 96) - 64));
 
-/** One row for each metric: its curve, and first, last and extreme values. */
+/** One row for each metric: its curve, extremes and last value. */
 export function curvesTable(lines: readonly MetricsLine[], shown: (name: string) => boolean): string {
+  const width = curveWidth();
   const rows = metricNames(lines)
     .filter(shown)
     .map((name) => {
       const values = valuesOf(lines, name);
       const finite = values.filter(Number.isFinite);
-      const numbers = [values[0], Math.min(...finite), Math.max(...finite)].map(brief);
+      const numbers = [Math.min(...finite), Math.max(...finite)].map(brief);
       const last = pc.bold(brief(values[values.length - 1]));
-      return [name, pc.cyan(sparkline(values, { width: curveWidth })), ...numbers, last];
+      return [name, pc.cyan(sparkline(values, { width, ...usualRange(finite) })), ...numbers, last];
     });
-  return table(["metric", "curve", "first", "least", "most", "last"], rows, [2, 3, 4, 5]);
+  return table(["metric", "curve", "least", "most", "last"], rows, [2, 3, 4]);
+}
+
+/** The range without values far outside the middle half, so that a catastrophic start does not flatten a curve. */
+function usualRange(values: readonly number[]): { low?: number; high?: number } {
+  if (values.length === 0) return {};
+  const [lower, upper] = [quantile(values, 0.25), quantile(values, 0.75)];
+  const reach = 3 * (upper - lower);
+  const usual = values.filter((value) => value >= lower - reach && value <= upper + reach);
+  return { low: Math.min(...usual), high: Math.max(...usual) };
 }
 
 /** Evaluations first, then in the order in which they appear. */

@@ -57,7 +57,10 @@ async function importUserModule(path: string, context: Context): Promise<unknown
     return await import(pathToFileURL(path).href);
   } catch (error) {
     const { InputError } = await import("corral/errors");
-    const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-    throw new InputError(`environment ${path} cannot be imported: ${reason}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    const refusal = new InputError(`environment ${path} cannot be imported: ${reason}`);
+    // With --debug the place in the user's own module is shown.
+    refusal.cause = error;
+    throw refusal;
   }
 }

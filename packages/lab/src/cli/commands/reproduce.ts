@@ -30,6 +30,9 @@ interface ReproduceRequest extends CommonOptions {
 /** Iterations between checkpoints: runs of figures are short, and a lost minute is cheap. */
 const checkpointEvery = 50;
 
+/** Milliseconds in which processes start, too early to tell how long the rest takes. */
+const settling = 5_000;
+
 /** `corral reproduce`: trains what is missing, then draws and judges. */
 export async function reproduceFigure(id: string, request: ReproduceRequest): Promise<void> {
   if (!Object.hasOwn(figures, id)) throw unknownName("figure", id, Object.keys(figures));
@@ -136,7 +139,8 @@ function reporter(figure: FigureDefinition, runs: readonly FigureRun[], progress
   };
 
   function overall(state: Progress): string {
-    const left = eta(state, Date.now());
+    const now = Date.now();
+    const left = now - state.since < settling ? undefined : eta(state, now);
     return [
       `${finished} of ${runs.length} runs`,
       ...(present > 0 ? [`${present} were there`] : []),

@@ -3,12 +3,15 @@ import { basename, extname, join } from "node:path";
 import { algorithms } from "corral/algorithms";
 import type { JsonValue } from "corral/envs";
 import { unknownName } from "corral/errors";
+import { createRng } from "corral/random";
 import pc from "picocolors";
 import {
   finishedRun,
+  type MetricsLine,
   type NewRun,
   openRun,
   parseRunSpec,
+  type ResolveRun,
   type Run,
   type RunEvent,
   type RunSpec,
@@ -24,7 +27,7 @@ import { watchInterrupt } from "../interrupt.ts";
 import { brief, duration, grouped, printJson, shellCommand } from "../output.ts";
 import type { CommonOptions } from "../program.ts";
 import { createProgress } from "../progress.ts";
-import { curvesTable, lastMetrics, runTitle } from "../run-view.ts";
+import { curvesTable, lastMetrics, runTitle, valuesOf } from "../run-view.ts";
 import { readSettings, splitSettings } from "../settings.ts";
 import { findEnvironment, runResolver } from "../tables.ts";
 
@@ -83,6 +86,9 @@ async function trainAndReport(
   { json }: CommonOptions,
 ): Promise<void> {
   const already = finishedRun(run);
+  const resolve = await runResolver(context);
+  if (typeof run !== "string" && !existsSync(join(run.directory, "run.json")))
+    await rehearse(run.spec, resolve);
   const progress = createProgress();
   const interrupt = watchInterrupt(progress.note);
   // A run may be killed at any instant and still be resumed.
@@ -96,7 +102,7 @@ async function trainAndReport(
     result =
       already ??
       (await train(run, {
-        resolve: await runResolver(context),
+        resolve,
         now: Date.now,
         signal: interrupt.signal,
         onEvent: reporter(run, progress),
@@ -113,6 +119,18 @@ async function trainAndReport(
   else if (result.state === "finished")
     reportFinished(opened, result, pc.dim(`took ${duration(1000 * seconds)}`));
   else reportInterrupted(result);
+}
+
+/** Makes a learner before anything is written: only then is it known whether the settings suit the environment. */
+async function rehearse(spec: RunSpec, resolve: ResolveRun): Promise<void> {
+  const { algorithm, factory, config } = await resolve(spec);
+  const learner = await algorithm.create({
+    env: factory,
+    config,
+    totalSteps: spec.steps,
+    rng: createRng(spec.seed),
+  });
+  await learner.dispose();
 }
 
 /** Shows the events of a run as they happen. */
@@ -135,15 +153,15 @@ function reporter(run: string | NewRun, progress: ReturnType<typeof createProgre
     const now = Date.now();
     if (event.kind === "iteration") {
       const value = event.metrics["eval/return"];
-      if (value !== undefined) latest = `evaluated return ${brief(value)}`;
+      if (value !== undefined) latest = `return ${brief(value)}`;
     }
     const rate = now > since ? (1000 * (steps - resumed)) / (now - since) : 0;
     const left = eta({ done: steps, total: spec.steps, resumed, since }, now);
     const parts = [
-      `${grouped(steps)} of ${grouped(spec.steps)} steps`,
-      ...(rate > 0 ? [`${brief(rate)} steps/s`] : []),
-      ...(left === undefined ? [] : [`${duration(left)} left`]),
       ...(latest === "" ? [] : [latest]),
+      ...(left === undefined ? [] : [`${duration(left)} left`]),
+      ...(rate > 0 ? [`${brief(rate)} steps/s`] : []),
+      `step ${grouped(steps)} of ${grouped(spec.steps)}`,
     ];
     progress.whole(Math.min(1, steps / spec.steps), parts.join(pc.dim(" · ")));
   };
@@ -166,7 +184,8 @@ function inWords(value: JsonValue): string {
 
 function reportFinished(run: Run, result: TrainResult, remark: string): void {
   const lines = readMetricsLines(run.directory);
-  const shown = (name: string) => name.startsWith("eval/") || name === "train/return";
+  const shown = (name: string) =>
+    name === "train/return" || (name.startsWith("eval/") && varies(lines, name));
   console.log(`${pc.green("✔")} ${pc.bold(runTitle(run))}: ${grouped(result.steps)} steps, ${remark}\n`);
   console.log(curvesTable(lines, shown));
   console.log(`
@@ -174,6 +193,10 @@ function reportFinished(run: Run, result: TrainResult, remark: string): void {
   look      ${shellCommand("show", run.directory)}
   evaluate  ${shellCommand("evaluate", run.directory)}`);
 }
+
+/** Whether there is more than one value to tell of a metric. */
+const varies = (lines: readonly MetricsLine[], name: string): boolean =>
+  name === "eval/return" || new Set(valuesOf(lines, name)).size > 1;
 
 function reportInterrupted({ directory, steps }: TrainResult): void {
   console.log(

@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { describeSettings, readSettings, splitSettings } from "./settings.ts";
+
+const schema = z.strictObject({
+  dag: z.string().default("product"),
+  hidden: z.int().min(1).default(64),
+  clip: z.number().positive().default(0.2),
+  decay: z.number().min(0).lt(1).default(0.9),
+  norm: z.union([z.literal("auto"), z.boolean()]).default("auto"),
+  mode: z.enum(["none", "dag"]).default("none"),
+  sizes: z.array(z.int()).optional(),
+});
+
+test("words become settings of the algorithm and of the environment", () => {
+  expect(splitSettings(["dag=a=b", "env.dag=c", "norm="])).toEqual({
+    own: { dag: "a=b", norm: "" },
+    env: { dag: "c" },
+  });
+  expect(() => splitSettings(["dag"])).toThrow('"dag": expected key=value');
+  expect(() => splitSettings(["=1"])).toThrow("expected key=value");
+  expect(() => splitSettings(["dag=1", "dag=2"])).toThrow("dag is given twice");
+});
+
+test("a value takes the type that its setting asks for", () => {
+  const typed = { dag: "5", hidden: "1_000", clip: "1e-3", norm: "true", mode: "dag", sizes: "[1,2]" };
+  expect(readSettings(typed, schema)).toEqual({
+    dag: "5",
+    hidden: 1000,
+    clip: 0.001,
+    norm: true,
+    mode: "dag",
+    sizes: [1, 2],
+  });
+  expect(readSettings({ dag: "heuristic(4)", norm: "auto" }, schema)).toEqual({
+    dag: "heuristic(4)",
+    norm: "auto",
+  });
+});
+
+test("what the schema refuses is left for it to refuse, as what was most likely meant", () => {
+  const typed = { clip: "-1", hidden: "many", unknown: "3" };
+  expect(readSettings(typed, schema)).toEqual({ clip: -1, hidden: "many", unknown: 3 });
+});
+
+test("settings are described in words", () => {
+  expect(describeSettings(schema)).toEqual([
+    { key: "dag", default: "product", values: "text" },
+    { key: "hidden", default: 64, values: "integer ≥ 1" },
+    { key: "clip", default: 0.2, values: "number > 0" },
+    { key: "decay", default: 0.9, values: "number in [0, 1)" },
+    { key: "norm", default: "auto", values: "auto | true | false" },
+    { key: "mode", default: "none", values: "none | dag" },
+    { key: "sizes", default: undefined, values: "array" },
+  ]);
+});
