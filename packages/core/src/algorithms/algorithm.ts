@@ -45,12 +45,20 @@ export interface Learner {
   dispose(): Promise<void>;
 }
 
+/** Settings that belong together, and what they are for. */
+export interface Preset {
+  readonly description: string;
+  readonly config: Readonly<Record<string, JsonValue>>;
+}
+
 /** One algorithm: a config schema whose defaults are the paper's, and a way to start learning. */
 export interface Algorithm<Config = unknown> {
   readonly name: string;
   readonly description: string;
   readonly source: string;
   readonly config: z.ZodType<Config>;
+  /** Named groups of settings for a purpose; what the user sets himself goes before them. */
+  readonly presets?: Readonly<Record<string, Preset>>;
   create(context: LearnerContext<Config>): Promise<Learner>;
 }
 

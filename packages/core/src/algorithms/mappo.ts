@@ -127,6 +127,19 @@ export const mappo: Algorithm<MappoConfig> = {
   description: "PPO with a centralised critic and a Bayesian-network joint policy over a DAG of agents",
   source: "Context-aware Bayesian network actor-critic; Subteams; Yu et al. 2022",
   config: configSchema,
+  presets: {
+    exploring: {
+      description:
+        "much entropy that fades to none, and credit for the present step only: for games where an action's effect is " +
+        "immediate and early failures scare agents into passivity, such as Aloha",
+      config: { discount: 0, entropyCoefficient: 0.5, finalEntropyCoefficient: 0 },
+    },
+    plain: {
+      description:
+        "no hidden layer normalisation and no entropy bonus: finds the optimum of the Coordination Game on every seed",
+      config: { hiddenNorm: false, entropyCoefficient: 0 },
+    },
+  },
   create: createMappo,
 };
 
