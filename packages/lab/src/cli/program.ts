@@ -157,6 +157,18 @@ export function createProgram(context: Context, version: string): Command {
       await reproduceFigure(figure, options);
     });
 
+  program.commandsGroup("Measure:");
+  define(program, "bench", "time the engine, training or environments on this machine", [
+    "bench train",
+    "bench engine --against pytorch",
+  ])
+    .argument("<what>", "engine, train or envs")
+    .option("--against <peer>", "run the same work in PyTorch, turn by turn: pytorch")
+    .action(async (what, options) => {
+      const { bench } = await import("./commands/bench.ts");
+      await bench(what, options);
+    });
+
   const visible = [...program.commands];
   for (const command of visible) addCommonOptions(command);
   program.command("worker", { hidden: true }).action(async () => {
@@ -167,12 +179,7 @@ export function createProgram(context: Context, version: string): Command {
   return program;
 }
 
-/** Options that every command has. */
-export interface CommonOptions {
-  readonly json?: boolean;
-  readonly debug?: boolean;
-}
-
+/** A command with its examples; `corral` is put in front of each. */
 function define(program: Command, name: string, description: string, examples: readonly string[]): Command {
   const defined: Command = program
     .command(name)

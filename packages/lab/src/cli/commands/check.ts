@@ -2,10 +2,9 @@ import { readFileSync } from "node:fs";
 import { agrees, checkEnv, configureEnv, type GoldenReport, replayGolden } from "corral/envs";
 import { InputError } from "corral/errors";
 import pc from "picocolors";
-import type { Context } from "../context.ts";
+import type { CommonOptions, Context } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { grouped, printJson, table } from "../output.ts";
-import type { CommonOptions } from "../program.ts";
 import { readSettings, splitSettings } from "../settings.ts";
 import { findEnvironment } from "../tables.ts";
 

@@ -2,9 +2,8 @@ import { createRng } from "corral/random";
 import { studentQuantile } from "corral/stats";
 import pc from "picocolors";
 import { loadLearner } from "../../runs/index.ts";
-import type { Context } from "../context.ts";
+import type { CommonOptions, Context } from "../context.ts";
 import { brief, grouped, printJson, table } from "../output.ts";
-import type { CommonOptions } from "../program.ts";
 import { runTitle } from "../run-view.ts";
 import { runResolver } from "../tables.ts";
 

@@ -1,8 +1,7 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { loadLearner } from "../../runs/index.ts";
-import type { Context } from "../context.ts";
+import type { CommonOptions, Context } from "../context.ts";
 import { grouped, printJson } from "../output.ts";
-import type { CommonOptions } from "../program.ts";
 import { runResolver } from "../tables.ts";
 
 /** `corral export`: the policy of a run's newest checkpoint as an ONNX file. */

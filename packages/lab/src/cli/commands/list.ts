@@ -3,8 +3,8 @@ import { type EnvDefinition, environments } from "corral/envs";
 import { unknownName } from "corral/errors";
 import pc from "picocolors";
 import { type FigureDefinition, figures, scales } from "../../papers/index.ts";
+import type { CommonOptions } from "../context.ts";
 import { grouped, heading, printJson, shellCommand, table } from "../output.ts";
-import type { CommonOptions } from "../program.ts";
 import { describeSettings, type SettingDescription } from "../settings.ts";
 
 /** One kind of thing that can be listed. */

@@ -14,10 +14,10 @@ import {
 } from "../../papers/index.ts";
 import { parseRunSpec, type RunSpec, readMetrics, runIdentity } from "../../runs/index.ts";
 import { eta, type PoolEvent, type PoolOutcome, type Progress, runPool } from "../../scheduler/index.ts";
+import type { CommonOptions } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type Interrupt, watchInterrupt } from "../interrupt.ts";
 import { brief, duration, printJson, shellCommand } from "../output.ts";
-import type { CommonOptions } from "../program.ts";
 import { createProgress, type ProgressLines } from "../progress.ts";
 
 interface ReproduceRequest extends CommonOptions {

@@ -1,7 +1,7 @@
 import pc from "picocolors";
 import { openRun, readMetricsLines, runStatus } from "../../runs/index.ts";
+import type { CommonOptions } from "../context.ts";
 import { grouped, printJson, shellCommand } from "../output.ts";
-import type { CommonOptions } from "../program.ts";
 import { curvesTable, lastMetrics, metricNames, runTitle } from "../run-view.ts";
 
 /** `corral show`: what a run is, how far it came, and a curve of every metric. */

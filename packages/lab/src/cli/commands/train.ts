@@ -21,11 +21,10 @@ import {
   train,
 } from "../../runs/index.ts";
 import { eta } from "../../scheduler/index.ts";
-import type { Context } from "../context.ts";
+import type { CommonOptions, Context } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { watchInterrupt } from "../interrupt.ts";
 import { brief, duration, grouped, printJson, shellCommand } from "../output.ts";
-import type { CommonOptions } from "../program.ts";
 import { createProgress } from "../progress.ts";
 import { curvesTable, lastMetrics, runTitle, valuesOf } from "../run-view.ts";
 import { readSettings, splitSettings } from "../settings.ts";
