@@ -19,5 +19,5 @@ async function enableUserModules() {
 }
 
 if (inClone) await enableUserModules();
-const { main } = await import(inClone ? source.href : "../dist/cli/main.mjs");
+const { main } = await import(inClone ? source.href : "../dist/main.mjs");
 await main(process.argv.slice(2), { enableUserModules });
