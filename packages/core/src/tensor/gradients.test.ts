@@ -140,8 +140,15 @@ const operatorCases: Record<string, GradientCase | readonly GradientCase[]> = {
   ],
   scatterAdd: { shapes: [[4, 2]], apply: (a) => ops.scatterAdd(indices([2, 0, 2, 1]), a, 5) },
   softmax: { shapes: [[3, 4]], apply: (a) => ops.softmax(a) },
-  logSoftmax: { shapes: [[3, 4]], apply: (a) => ops.logSoftmax(a) },
-  layerNorm: { shapes: [[2, 3, 5], [5], [5]], apply: (a, scale, bias) => ops.layerNorm(a, scale, bias) },
+  logSoftmax: [
+    { shapes: [[3, 4]], apply: (a) => ops.logSoftmax(a) },
+    { shapes: [[2, 20]], apply: (a) => ops.logSoftmax(a) },
+  ],
+  layerNorm: [
+    { shapes: [[2, 3, 5], [5], [5]], apply: (a, scale, bias) => ops.layerNorm(a, scale, bias) },
+    { shapes: [[3, 20], [20], [20]], apply: (a, scale, bias) => ops.layerNorm(a, scale, bias) },
+  ],
+  normalise: { shapes: [[2, 3, 5]], apply: (a) => ops.normalise(a) },
 };
 
 /** Operators without a gradient by nature, and helpers that are not operators. */
@@ -215,7 +222,10 @@ const moduleCases: Record<string, GradientCase | readonly GradientCase[]> = {
   ],
   orthogonalLinear: moduleCase(nn.orthogonalLinear("layer", 3, 2, 1), [[2, 3]]),
   layerNormalisation: moduleCase(nn.layerNormalisation("norm", 4), [[3, 4]]),
-  sequence: moduleCase(nn.sequence(nn.linear("a", 3, 4), ops.tanh, nn.linear("b", 4, 2)), [[2, 3]]),
+  sequence: [
+    moduleCase(nn.sequence(nn.linear("a", 3, 4), ops.tanh, nn.linear("b", 4, 2)), [[2, 3]]),
+    moduleCase(nn.sequence(nn.layerNormalisation("norm", 4), nn.linear("a", 4, 2)), [[2, 3, 4]]),
+  ],
   mlp: moduleCase(nn.mlp("mlp", 3, 2, { hidden: [5, 4], activation: ops.tanh }), [[4, 3]]),
   selfAttention: [
     moduleCase(nn.selfAttention("attention", 4, 2), [[2, 3, 4]]),

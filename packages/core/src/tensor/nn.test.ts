@@ -193,6 +193,28 @@ describe("composition", () => {
     await expectClose(y, { shape: [2], values: [10, 30] }, 1e-15);
   });
 
+  test.each([
+    ["float64", 1e-12, true],
+    ["float64", 1e-12, false],
+    ["float32", 1e-5, true],
+  ] as const)(
+    "a linear layer after a normalisation takes its scale and bias in (%s, %#)",
+    async (dtype, tolerance, bias) => {
+      const norm = nn.layerNormalisation("norm", 3);
+      const layer = nn.linear("a", 3, 2, { bias });
+      const views = {
+        "norm/scale": constant(dtype, [3], [2, -1, 0.5]),
+        "norm/bias": constant(dtype, [3], [0.25, 3, -1]),
+        "a/w": constant(dtype, [3, 2], [1, -2, 0.5, 4, -3, 0.125]),
+        "a/b": constant(dtype, [2], [10, 20]),
+      };
+      const x = constant(dtype, [1, 2, 3], [1, 5, 2, -3, 0.5, 0]);
+      const apart = layer.apply(views, norm.apply(views, x));
+      const values = [...((await evaluate(engine, apart)) as Float64Array)];
+      await expectClose(nn.sequence(norm, layer).apply(views, x), { shape: [1, 2, 2], values }, tolerance);
+    },
+  );
+
   test("a linear layer without bias has no bias", () => {
     expect(nn.linear("a", 2, 3, { bias: false }).parameters.map(({ name }) => name)).toEqual(["a/w"]);
   });

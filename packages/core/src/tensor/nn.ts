@@ -10,6 +10,7 @@ import {
   layerNorm,
   matMul,
   mul,
+  normalise,
   relu,
   reshape,
   sigmoid,
@@ -41,6 +42,18 @@ export interface Module<Inputs extends readonly unknown[] = [Expr]> {
   apply(views: Views, ...inputs: Inputs): Expr;
 }
 
+/** A linear layer. */
+export interface Linear extends Module {
+  /** The layer applied to `scale * x + bias`, `[inputs]` each, which it takes into its own, smaller weights. */
+  applyScaled(views: Views, x: Expr, scale: Expr, bias: Expr): Expr;
+}
+
+/** A layer normalisation. */
+export interface LayerNormalisation extends Module {
+  /** Its output before scale and bias, and these. */
+  parts(views: Views, x: Expr): { readonly normalised: Expr; readonly scale: Expr; readonly bias: Expr };
+}
+
 /** An elementwise function between layers. */
 export type Activation = (a: Expr) => Expr;
 
@@ -52,42 +65,66 @@ export interface LinearOptions {
 }
 
 /** `x W + b`, `[..., inputs] -> [..., outputs]`; PyTorch's default initialisation unless told otherwise. */
-export function linear(name: string, inputs: number, outputs: number, options: LinearOptions = {}): Module {
+export function linear(name: string, inputs: number, outputs: number, options: LinearOptions = {}): Linear {
   const { bias = true, weights = uniformFanIn(), biases = uniformFanIn(inputs) } = options;
   const w: Parameter = { name: `${name}/w`, shape: [inputs, outputs], initialise: weights };
   const b: Parameter = { name: `${name}/b`, shape: [outputs], initialise: biases };
+  const product = (x: Expr, weights: Expr, biases: Expr | undefined): Expr => {
+    if (x.shape[x.shape.length - 1] !== inputs) {
+      throw new ShapeError(name, `takes ${inputs} features, got ${showShape(x.shape)}`);
+    }
+    return reshape(gemm(rows(x), weights, biases), [...x.shape.slice(0, -1), outputs]);
+  };
   return {
     parameters: bias ? [w, b] : [w],
-    apply(views, x) {
-      if (x.shape[x.shape.length - 1] !== inputs) {
-        throw new ShapeError(name, `takes ${inputs} features, got ${showShape(x.shape)}`);
-      }
-      const product = gemm(rows(x), views[w.name], bias ? views[b.name] : undefined);
-      return reshape(product, [...x.shape.slice(0, -1), outputs]);
+    apply: (views, x) => product(x, views[w.name], bias ? views[b.name] : undefined),
+    applyScaled(views, x, scale, shift) {
+      const scaled = mul(views[w.name], reshape(scale, [inputs, 1]));
+      const shifted = gemm(reshape(shift, [1, inputs]), views[w.name], bias ? views[b.name] : undefined);
+      return product(x, scaled, reshape(shifted, [outputs]));
     },
   };
 }
 
 /** Linear layer with orthogonal weights and zero bias, as the on-policy methods use. */
-export const orthogonalLinear = (name: string, inputs: number, outputs: number, gain: number): Module =>
+export const orthogonalLinear = (name: string, inputs: number, outputs: number, gain: number): Linear =>
   linear(name, inputs, outputs, { weights: orthogonal(gain), biases: zeros });
 
 /** Layer normalisation of the last axis, `[..., width] -> [..., width]`. */
-export function layerNormalisation(name: string, width: number, epsilon = 1e-5): Module {
+export function layerNormalisation(name: string, width: number, epsilon = 1e-5): LayerNormalisation {
   const scale: Parameter = { name: `${name}/scale`, shape: [width], initialise: ones };
   const bias: Parameter = { name: `${name}/bias`, shape: [width], initialise: zeros };
   return {
     parameters: [scale, bias],
     apply: (views, x) => layerNorm(x, views[scale.name], views[bias.name], epsilon),
+    parts: (views, x) => ({
+      normalised: normalise(x, epsilon),
+      scale: views[scale.name],
+      bias: views[bias.name],
+    }),
   };
 }
 
-/** Modules one after the other, with plain functions between them. */
+/**
+ * Modules one after the other, with plain functions between them. A linear layer straight after a layer normalisation
+ * takes the latter's scale and bias into its weights, which changes nothing but the time.
+ */
 export function sequence(...steps: readonly (Module | Activation)[]): Module {
   return {
     parameters: steps.flatMap((step) => (typeof step === "function" ? [] : step.parameters)),
-    apply: (views, x) =>
-      steps.reduce((value, step) => (typeof step === "function" ? step(value) : step.apply(views, value)), x),
+    apply(views, x) {
+      let value = x;
+      for (let k = 0; k < steps.length; k++) {
+        const [step, next] = [steps[k], steps[k + 1]];
+        if (typeof step === "function") value = step(value);
+        else if ("parts" in step && next !== undefined && "applyScaled" in next) {
+          const { normalised, scale, bias } = (step as LayerNormalisation).parts(views, value);
+          value = (next as Linear).applyScaled(views, normalised, scale, bias);
+          k++;
+        } else value = step.apply(views, value);
+      }
+      return value;
+    },
   };
 }
 

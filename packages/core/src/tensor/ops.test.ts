@@ -273,6 +273,15 @@ const cases: Record<string, readonly (readonly [Expr, Nested])[]> = {
       ],
     ],
   ],
+  normalise: [
+    [
+      ops.normalise(matrix([3, 7], [5, 1]), 0),
+      [
+        [-1, 1],
+        [1, -1],
+      ],
+    ],
+  ],
 };
 
 describe("values of every operator by hand", () => {

@@ -112,13 +112,21 @@ const constantValue = (e: Expr): number | undefined =>
 
 // ── Elementwise, two operands ───────────────────────────────────────────────────────────────────────────────────
 
+/**
+ * A number as the other operand of `e`. Beside a column it is a matrix of one entry: the runtime walks a column and a
+ * scalar entry by entry, measured eight times slower.
+ */
+function numberBeside({ dtype, shape }: Expr, value: number): Expr {
+  const isColumn = shape.length > 1 && shape[shape.length - 1] === 1;
+  return isColumn ? filled(dtype, new Array<number>(shape.length).fill(1), value) : scalar(dtype, value);
+}
+
 function operands(op: string, a: Operand, b: Operand): [Expr, Expr] {
   if (typeof a === "number" && typeof b === "number") {
     throw new ShapeError(op, "at least one operand must be an expression");
   }
-  const dtype = typeof a === "number" ? (b as Expr).dtype : a.dtype;
-  const left = typeof a === "number" ? scalar(dtype, a) : a;
-  const right = typeof b === "number" ? scalar(dtype, b) : b;
+  const left = typeof a === "number" ? numberBeside(b as Expr, a) : a;
+  const right = typeof b === "number" ? numberBeside(left, b) : b;
   if (left.dtype !== right.dtype) {
     throw new ShapeError(op, `operands have different dtypes ${left.dtype} and ${right.dtype}`);
   }
@@ -147,7 +155,18 @@ export function sumTo(gradient: Expr, shape: Shape): Expr {
   for (let axis = 0; axis < gradient.shape.length; axis++) {
     if (axis < extra || (shape[axis - extra] === 1 && gradient.shape[axis] !== 1)) axes.push(axis);
   }
-  return reshape(axes.length === 0 ? gradient : sum(gradient, axes, true), shape);
+  if (axes.length === 0) return reshape(gradient, shape);
+  const leading = axes.length < gradient.shape.length && axes.every((axis, k) => axis === k);
+  return reshape(leading ? sumLeading(gradient, axes.length) : sum(gradient, axes, true), shape);
+}
+
+/** Sums the first `count` axes to `[1, ...]` as a product with ones: measured several times faster than ReduceSum. */
+function sumLeading(a: Expr, count: number): Expr {
+  const rows = sizeOf(a.shape.slice(0, count));
+  const matrix = reshape(a, [rows, sizeOf(a.shape) / rows]);
+  return rows === 1 || !isFloat(a.dtype)
+    ? sum(matrix, [0], true)
+    : gemm(filled(a.dtype, [1, rows], 1), matrix);
 }
 
 const addOp: Op = direct("add", "Add", ({ inputs: [a, b] }, [g]) => [sumTo(g!, a.shape), sumTo(g!, b.shape)]);
@@ -251,7 +270,8 @@ const sqrtOp: Op = direct("sqrt", "Sqrt", (e, [g]) => [div(mul(g!, 0.5), e)]);
 const absOp: Op = direct("abs", "Abs", ({ inputs: [a] }, [g]) => [mul(g!, sign(a))]);
 const signOp: Op = direct("sign", "Sign");
 const floorOp: Op = direct("floor", "Floor");
-const reluOp: Op = direct("relu", "Relu", (e, [g]) => [where(greater(e, 0), g!, 0)]);
+// A product with 0 or 1 is faster than a comparison and a choice.
+const reluOp: Op = direct("relu", "Relu", (e, [g]) => [mul(g!, cast(cast(e, "bool"), e.dtype))]);
 const tanhOp: Op = direct("tanh", "Tanh", (e, [g]) => [mul(g!, sub(1, mul(e, e)))]);
 const sigmoidOp: Op = direct("sigmoid", "Sigmoid", (e, [g]) => [mul(g!, mul(e, sub(1, e)))]);
 const sinOp: Op = direct("sin", "Sin", ({ inputs: [a] }, [g]) => [mul(g!, cos(a))]);
@@ -351,9 +371,19 @@ export function transpose(a: Expr, permutation: readonly number[]): Expr {
   );
 }
 
+const ones = (dtype: FloatType, count: number): ConstantData =>
+  (dtype === "float32" ? new Float32Array(count) : new Float64Array(count)).fill(1);
+
 const expandOp: Op = {
   name: "expand",
-  lower: (e, [a], to) => to.node("Expand", [a, to.integers(e.shape)]),
+  lower(e, [a], to) {
+    const { shape } = e.inputs[0];
+    const width = e.shape[e.shape.length - 1];
+    const isColumn = shape.length > 1 && sameShape([...shape.slice(0, -1), width], e.shape);
+    if (!isColumn || !isFloat(e.dtype)) return to.node("Expand", [a, to.integers(e.shape)]);
+    // The runtime repeats a column entry by entry; its product with a row of ones is several times faster.
+    return to.node("MatMul", [a, to.constant(e.dtype, [1, width], ones(e.dtype, width))]);
+  },
   vjp: ({ inputs: [a] }, [g]) => [sumTo(g!, a.shape)],
 };
 
@@ -655,19 +685,9 @@ const gemmOp: Op = {
     const forB = transposeB
       ? gemm(g!, a, undefined, { transposeA: true, transposeB: transposeA })
       : gemm(a, g!, undefined, { transposeA: !transposeA });
-    return c === undefined ? [forA, forB] : [forA, forB, sumRowsTo(g!, c.shape)];
+    return c === undefined ? [forA, forB] : [forA, forB, sumTo(g!, c.shape)];
   },
 };
-
-/**
- * Sums the rows of `[m, n]` to a bias' shape, as a product with ones: measured several times faster than
- * ReduceSum over the leading axis.
- */
-function sumRowsTo(gradient: Expr, shape: Shape): Expr {
-  const [m, n] = gradient.shape;
-  if (sizeOf(shape) !== n || m === 1) return sumTo(gradient, shape);
-  return reshape(gemm(filled(gradient.dtype, [1, m], 1), gradient), shape);
-}
 
 /**
  * `A B + c` for matrices, `[m, k] x [k, n] + [n] -> [m, n]`; `transposeA`: `A` is given as `[k, m]`; `transposeB`: `B` is
@@ -708,21 +728,13 @@ export function gemm(
 
 // ── Gathering ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Up to this many table rows a product with a one-hot matrix sums gradients faster than a scatter does. */
-const ONE_HOT_ROWS = 64;
-
 const gatherOp: Op = {
   name: "gather",
   lower: (_e, inputs, to) => to.node("Gather", inputs, { axis: 0 }),
   vjp: ({ inputs: [table, indices] }, [g]) => {
-    const rows = table.shape[0];
-    const width = sizeOf(table.shape.slice(1));
     const count = sizeOf(indices.shape);
-    if (rows > ONE_HOT_ROWS || table.shape.length !== 2) {
-      return [scatterAdd(reshape(indices, [count]), reshape(g!, [count, ...table.shape.slice(1)]), rows)];
-    }
-    const hot = cast(equal(reshape(indices, [count, 1]), range(indices.dtype, rows)), table.dtype);
-    return [gemm(hot, reshape(g!, [count, width]), undefined, { transposeA: true }), undefined];
+    const updates = reshape(g!, [count, ...table.shape.slice(1)]);
+    return [scatterAdd(reshape(indices, [count]), updates, table.shape[0])];
   },
 };
 
@@ -768,13 +780,20 @@ export function scatterAdd(indices: Expr, updates: Expr, rows: number): Expr {
 
 // ── Normalisation ───────────────────────────────────────────────────────────────────────────────────────────────
 
+/** Up to this width a product with a square of ones is faster than a sum that is then broadcast along its row. */
+const NARROW = 16;
+
+/** The sum of each row: at every place of a narrow row, in one column that broadcasts along a wide one. */
+function rowSums(a: Expr): Expr {
+  const width = a.shape[a.shape.length - 1];
+  return width > NARROW ? sum(a, [-1], true) : matMul(a, filled(a.dtype, [width, width], 1));
+}
+
 const softmaxOp: Op = direct("softmax", "Softmax", (e, [g]) => {
   const weighted = mul(g!, e);
-  return [sub(weighted, mul(e, sum(weighted, [-1], true)))];
+  return [sub(weighted, mul(e, rowSums(weighted)))];
 });
-const logSoftmaxOp: Op = direct("logSoftmax", "LogSoftmax", (e, [g]) => [
-  sub(g!, mul(exp(e), sum(g!, [-1], true))),
-]);
+const logSoftmaxOp: Op = direct("logSoftmax", "LogSoftmax", (e, [g]) => [sub(g!, mul(exp(e), rowSums(g!)))]);
 
 function overLastAxis(op: Op, a: Expr): Expr {
   resolveAxis(op.name, -1, a.shape);
@@ -786,11 +805,15 @@ export const softmax = (a: Expr): Expr => overLastAxis(softmaxOp, a);
 /** Logarithm of the softmax over the last axis, `[..., A] -> [..., A]`. */
 export const logSoftmax = (a: Expr): Expr => overLastAxis(logSoftmaxOp, a);
 
+/** Inputs: values, and scale and bias where there are any. Results: output, means, inverses of the deviations. */
 const layerNormOp: Op = {
   name: "layerNorm",
   lower(e, [a, scale, bias], to) {
     if (e.dtype === "float32") {
-      return to.node("LayerNormalization", [a, scale, bias], { axis: -1, ...e.attributes }, { results: 3 });
+      const width = e.results![0].shape[e.results![0].shape.length - 1];
+      const affine =
+        scale === undefined ? [to.constant(e.dtype, [width], ones(e.dtype, width))] : [scale, bias];
+      return to.node("LayerNormalization", [a, ...affine], { axis: -1, ...e.attributes }, { results: 3 });
     }
     // ONNX types the statistics of LayerNormalization as float32 whatever its input.
     const one = (operator: string, ...inputs: string[]): string => to.node(operator, inputs)[0];
@@ -800,24 +823,33 @@ const layerNormOp: Op = {
     const centred = one("Sub", a, mean);
     const spread = one("Add", average(one("Mul", centred, centred)), number(e.attributes.epsilon as number));
     const inverse = one("Div", number(1), one("Sqrt", spread));
-    return [one("Add", one("Mul", one("Mul", centred, inverse), scale), bias), mean, inverse];
+    const normalised = one("Mul", centred, inverse);
+    const output = scale === undefined ? normalised : one("Add", one("Mul", normalised, scale), bias);
+    return [output, mean, inverse];
   },
   vjp: (e, [g, forMean, forDeviation]) => {
     const [a, scale, bias] = e.inputs;
     if (g === undefined || forMean !== undefined || forDeviation !== undefined) {
       throw new Error("layerNorm: a gradient of its own gradient is not supported");
     }
-    const width = a.shape[a.shape.length - 1];
-    const rows = sizeOf(a.shape) / width;
-    const normalised = mul(sub(a, item(e, 1)), item(e, 2));
-    const scaled = mul(g, scale);
-    const alongNormal = mul(sum(mul(scaled, normalised), [-1], true), 1 / width);
-    const alongMean = mul(sum(scaled, [-1], true), 1 / width);
+    const share = 1 / a.shape[a.shape.length - 1];
+    const normalised = scale === undefined ? item(e, 0) : mul(sub(a, item(e, 1)), item(e, 2));
+    const scaled = scale === undefined ? g : mul(g, scale);
+    const alongNormal = mul(rowSums(mul(scaled, normalised)), share);
+    const alongMean = mul(rowSums(scaled), share);
     const forInput = mul(sub(sub(scaled, alongMean), mul(normalised, alongNormal)), item(e, 2));
-    const matrix = (x: Expr): Expr => reshape(x, [rows, width]);
-    return [forInput, sumRowsTo(matrix(mul(g, normalised)), scale.shape), sumRowsTo(matrix(g), bias.shape)];
+    return scale === undefined
+      ? [forInput]
+      : [forInput, sumTo(mul(g, normalised), scale.shape), sumTo(g, bias.shape)];
   },
 };
+
+function layerNormOutput(inputs: readonly Expr[], epsilon: number): Expr {
+  const [{ shape, dtype }] = inputs;
+  const statistics = { shape: [...shape.slice(0, -1), 1], dtype };
+  const results = [{ shape, dtype }, statistics, statistics];
+  return item(Object.freeze({ ...expr(layerNormOp, inputs, [], dtype, { epsilon }), results }), 0);
+}
 
 /**
  * Layer normalisation over the last axis with a learned `scale` and `bias` `[d]`: values minus their mean, over
@@ -837,8 +869,12 @@ export function layerNorm(a: Expr, scale: Expr, bias: Expr, epsilon = 1e-5): Exp
       );
     }
   }
-  const statistics = { shape: [...a.shape.slice(0, -1), 1], dtype: a.dtype };
-  const results = [{ shape: a.shape, dtype: a.dtype }, statistics, statistics];
-  const tuple = Object.freeze({ ...expr(layerNormOp, [a, scale, bias], [], a.dtype, { epsilon }), results });
-  return item(tuple, 0);
+  return layerNormOutput([a, scale, bias], epsilon);
+}
+
+/** Layer normalisation over the last axis without scale and bias. */
+export function normalise(a: Expr, epsilon = 1e-5): Expr {
+  floatType("normalise", a.dtype);
+  resolveAxis("normalise", -1, a.shape);
+  return layerNormOutput([a], epsilon);
 }

@@ -198,6 +198,10 @@ const operatorCases: Record<string, readonly (readonly [() => unknown, string])[
     ],
     [() => ops.layerNorm(whole, leaf([3], "int32"), leaf([3], "int32")), "needs a float, got int32"],
   ],
+  normalise: [
+    [() => ops.normalise(whole), "needs a float, got int32"],
+    [() => ops.normalise(leaf([])), "axis -1 is not an axis of shape []"],
+  ],
 };
 
 /** Operators that take whatever they are given, and helpers that are no operators. */
