@@ -152,8 +152,8 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
   const policy = bnPolicy(engine, "mappo", networks.policy, { dagSource, masked: needsMasks(batch) });
   const rollout = createRollout(batch, config.rolloutSteps || batch.spec.horizon);
   const samples = rollout.steps * rollout.environments;
-  const collector = await mappoCollector(policy, batch, rollout, rng);
   const updater = mappoUpdater(engine, config, policy, networks, rollout, rng);
+  const collector = await mappoCollector(policy, batch, rollout, rng);
 
   const model = env().model?.();
   const priceOfAnarchy = model === undefined ? undefined : exactPriceOfAnarchy(policy, model);
@@ -466,9 +466,17 @@ export function mappoUpdater(
         const policyLoss = neg(sum(gain));
         const loss = sub(policyLoss, mul(entropy, leaves.entropyCoefficient));
         const { gradientNorm, updates } = policyNetwork.step(loss, views, leaves);
-        return { results: { policyLoss, entropy, gradientNorm, logProbabilities }, updates };
+        return {
+          results: {
+            "policy loss": policyLoss,
+            entropy,
+            "actor gradient norm": gradientNorm,
+            logProbabilities,
+          },
+          updates,
+        };
       },
-      finite: ["policyLoss", "gradientNorm"],
+      finite: ["policy loss", "actor gradient norm"],
     }),
   );
 
@@ -516,9 +524,9 @@ export function mappoUpdater(
     inputs.entropyCoefficient[0] = entropyCoefficient;
     await run();
     return {
-      "train/policy-loss": Number(results.policyLoss[0]),
+      "train/policy-loss": Number(results["policy loss"][0]),
       "train/entropy": Number(results.entropy[0]),
-      "train/actor-gradient-norm": Number(results.gradientNorm[0]),
+      "train/actor-gradient-norm": Number(results["actor gradient norm"][0]),
       ...ratioStatistics(results.logProbabilities as Float32Array, rows, minibatch),
     };
   }
@@ -569,9 +577,9 @@ export function mappoUpdater(
         const error = (estimate: Expr): Expr => huber(sub(leaves.returns, estimate), config.huberDelta);
         const valueLoss = mean(maximum(error(value), error(near)));
         const { gradientNorm, updates } = critic.step(mul(valueLoss, config.valueCoefficient), views, leaves);
-        return { results: { valueLoss, gradientNorm }, updates };
+        return { results: { "value loss": valueLoss, "critic gradient norm": gradientNorm }, updates };
       },
-      finite: ["valueLoss", "gradientNorm"],
+      finite: ["value loss", "critic gradient norm"],
     }),
   );
 
@@ -588,8 +596,8 @@ export function mappoUpdater(
     inputs.oldValues.set(Float32Array.from(minibatch, (sample) => oldValues[sample]));
     await run();
     return {
-      "train/value-loss": Number(results.valueLoss[0]),
-      "train/critic-gradient-norm": Number(results.gradientNorm[0]),
+      "train/value-loss": Number(results["value loss"][0]),
+      "train/critic-gradient-norm": Number(results["critic gradient norm"][0]),
     };
   }
 
