@@ -262,6 +262,8 @@ describe("bad input is one line, exit code 2, and leaves nothing behind", () => 
     ["check broken.ts", /environment .*broken\.ts cannot be imported: /],
     ["check other.js", /other\.js: the default export is 3\. Expected "export default defineEnv/],
     ["list env", /unknown list "env": .*Did you mean "envs"\?$/],
+    ["bench trian", /unknown benchmark "trian": .*Did you mean "train"\?$/],
+    ["bench engine --against torch", /unknown peer "torch": .*Did you mean "pytorch"\?$/],
     ["show missing", /no run at missing: the directory does not exist$/],
     ["resume .", /\. is not a run: it has no readable run\.json$/],
     ["evaluate truncated", /no usable checkpoint in truncated.checkpoints/],

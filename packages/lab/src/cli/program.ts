@@ -78,7 +78,7 @@ export function createProgram(context: Context, version: string): Command {
     });
 
   program.commandsGroup("Look:");
-  define(program, "list", "list environments, algorithms and figures, or the settings of one", [
+  define(program, "list", "list environments, algorithms, figures, settings", [
     "list",
     "list algorithms mappo",
     "list envs aloha",
@@ -90,7 +90,7 @@ export function createProgram(context: Context, version: string): Command {
       const { list } = await import("./commands/list.ts");
       await list(kind, name, options);
     });
-  define(program, "show", "show how a run went: curves and numbers in the terminal", [
+  define(program, "show", "show how a run went, in curves and numbers", [
     "show runs/mine",
     "show runs/mine --json | jq .metrics",
   ])
@@ -134,15 +134,10 @@ export function createProgram(context: Context, version: string): Command {
     });
 
   program.commandsGroup("Reproduce:");
-  define(
-    program,
-    "reproduce",
-    "make a figure of a paper: train what is missing, draw, and judge its claims",
-    [
-      "reproduce subteams/figure-2-coordination-game --scale quick",
-      "reproduce subteams/figure-2-aloha --scale paper --jobs 8 --out results",
-    ],
-  )
+  define(program, "reproduce", "make a figure of a paper and judge its claims", [
+    "reproduce subteams/figure-2-coordination-game --scale quick",
+    "reproduce subteams/figure-2-aloha --scale paper --jobs 8 --out results",
+  ])
     .argument("<figure>", "paper/figure (see: corral list figures)")
     .addOption(
       new Option("--scale <scale>", "how much work: a check, a first answer, or the paper's own").default(

@@ -4,9 +4,9 @@ import { InputError } from "corral/errors";
 import pc from "picocolors";
 import type { CommonOptions, Context } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { findEnvironment } from "../find-environment.ts";
 import { grouped, printJson, table } from "../output.ts";
 import { readSettings, splitSettings } from "../settings.ts";
-import { findEnvironment } from "../tables.ts";
 
 interface CheckOptions extends CommonOptions {
   readonly golden?: string;

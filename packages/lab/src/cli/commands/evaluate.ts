@@ -4,8 +4,8 @@ import pc from "picocolors";
 import { loadLearner } from "../../runs/index.ts";
 import type { CommonOptions, Context } from "../context.ts";
 import { brief, grouped, printJson, table } from "../output.ts";
+import { runResolver } from "../run-resolver.ts";
 import { runTitle } from "../run-view.ts";
-import { runResolver } from "../tables.ts";
 
 interface EvaluateOptions extends CommonOptions {
   readonly episodes: number;

@@ -2,7 +2,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { loadLearner } from "../../runs/index.ts";
 import type { CommonOptions, Context } from "../context.ts";
 import { grouped, printJson } from "../output.ts";
-import { runResolver } from "../tables.ts";
+import { runResolver } from "../run-resolver.ts";
 
 /** `corral export`: the policy of a run's newest checkpoint as an ONNX file. */
 export async function exportPolicy(

@@ -84,6 +84,7 @@ function poolExecutor(
         const spec = parseRunSpec({ ...request, checkpointEvery });
         return { directory: join(out, "runs", directoryName(spec)), spec };
       });
+      const began = Date.now();
       const outcomes = await runPool(places, {
         jobs,
         now: Date.now,
@@ -92,6 +93,11 @@ function poolExecutor(
         onEvent: reporter(figure, runs, progress),
       });
       expectFinished(outcomes);
+      const trained = outcomes.filter(({ attempts }) => attempts > 0).length;
+      const were = runs.length - trained;
+      progress.note(
+        pc.dim(`${trained} runs trained in ${duration(Date.now() - began)}, ${were} were there; drawing`),
+      );
       return runs.map((run, index) => ({
         run,
         directory: places[index].directory,

@@ -23,12 +23,13 @@ import {
 import { eta } from "../../scheduler/index.ts";
 import type { CommonOptions, Context } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { findEnvironment } from "../find-environment.ts";
 import { watchInterrupt } from "../interrupt.ts";
 import { brief, duration, grouped, printJson, shellCommand } from "../output.ts";
 import { createProgress } from "../progress.ts";
+import { runResolver } from "../run-resolver.ts";
 import { curvesTable, lastMetrics, runTitle, valuesOf } from "../run-view.ts";
 import { readSettings, splitSettings } from "../settings.ts";
-import { findEnvironment, runResolver } from "../tables.ts";
 
 interface TrainRequest extends CommonOptions {
   readonly algorithm: string;
