@@ -171,6 +171,7 @@ export function selfAttention(
   const projection = linear(`${name}/qkv`, width, 3 * width, { weights: xavier(), biases: zeros });
   const output = linear(`${name}/out`, width, width, { weights: xavier(), biases: zeros });
 
+  /** Weights and values of every head of every sample, `[B * heads, V, V]` and `[B * heads, V, depth]`. */
   const attend = (views: Views, x: Expr, mask?: Expr): { weights: Expr; values: Expr } => {
     if (x.shape.length !== 3 || x.shape[2] !== width) {
       throw new ShapeError(name, `takes [B, V, ${width}], got ${showShape(x.shape)}`);
@@ -180,24 +181,30 @@ export function selfAttention(
       throw new ShapeError(name, `takes a mask [V, V] or [B, 1, V, V], got ${showShape(mask.shape)}`);
     }
     const [batch, nodes] = x.shape;
-    const parts = split(
-      reshape(projection.apply(views, x), [batch, nodes, 3 * heads, depth]),
-      [heads, heads, heads],
-      2,
+    // All heads of all samples are one stack of matrices. As three axes, the runtime leaves the stacking transposes
+    // alone and reads the keys transposed in place, instead of making two copies of them.
+    const [queries, keys, values] = split(projection.apply(views, rows(x)), [width, width, width], 1).map(
+      (part) => {
+        const byHead = transpose(reshape(part, [batch, nodes, heads, depth]), [0, 2, 1, 3]);
+        return reshape(byHead, [batch * heads, nodes, depth]);
+      },
     );
-    const queries = transpose(parts[0], [0, 2, 1, 3]);
-    const keys = transpose(parts[1], [0, 2, 3, 1]);
-    const values = transpose(parts[2], [0, 2, 1, 3]);
-    const scores = mul(matMul(queries, keys), 1 / Math.sqrt(depth));
-    return { weights: softmax(mask === undefined ? scores : where(mask, scores, -1e10)), values };
+    const scores = mul(matMul(queries, transpose(keys, [0, 2, 1])), 1 / Math.sqrt(depth));
+    if (mask === undefined) return { weights: softmax(scores), values };
+    const masked = where(mask, reshape(scores, [batch, heads, nodes, nodes]), -1e10);
+    return { weights: reshape(softmax(masked), scores.shape), values };
   };
   return {
     parameters: [...projection.parameters, ...output.parameters],
-    weights: (views, x, mask) => attend(views, x, mask).weights,
+    weights(views, x, mask) {
+      const [batch, nodes] = x.shape;
+      return reshape(attend(views, x, mask).weights, [batch, heads, nodes, nodes]);
+    },
     apply(views, x, mask) {
       const { weights, values } = attend(views, x, mask);
-      const mixed = transpose(matMul(weights, values), [0, 2, 1, 3]);
-      return output.apply(views, reshape(mixed, x.shape));
+      const [batch, nodes] = x.shape;
+      const byHead = reshape(matMul(weights, values), [batch, heads, nodes, depth]);
+      return output.apply(views, reshape(transpose(byHead, [0, 2, 1, 3]), x.shape));
     },
   };
 }

@@ -343,6 +343,7 @@ const transposeOp: Op = {
   lower: (e, inputs, to) => to.node("Transpose", inputs, { perm: e.attributes.permutation as number[] }),
   vjp: (e, [g]) => {
     const permutation = e.attributes.permutation as readonly number[];
+    if (swapsLast(permutation)) return [swapLast(g!)];
     return [
       transpose(
         g!,
@@ -641,12 +642,19 @@ export function cumSum(a: Expr, axis: number, reverse = false): Expr {
 
 // ── Products ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const swapLast = (a: Expr): Expr => {
-  const axes = a.shape.map((_, axis) => axis);
-  const last = axes.length - 1;
-  [axes[last], axes[last - 1]] = [axes[last - 1], axes[last]];
-  return transpose(a, axes);
+/** Whether a permutation exchanges the last two axes and keeps the others. */
+const swapsLast = (permutation: readonly number[]): boolean => {
+  const last = permutation.length - 1;
+  return last > 0 && permutation.every((axis, k) => axis === (k < last - 1 ? k : 2 * last - 1 - k));
 };
+
+/** Matrices in the last two axes transposed, in gradients: without a copy where they are transposes or products. */
+function swapLast(a: Expr): Expr {
+  if (a.op === transposeOp && swapsLast(a.attributes.permutation as readonly number[])) return a.inputs[0];
+  if (a.op === matMulOp) return matMul(swapLast(a.inputs[1]), swapLast(a.inputs[0]));
+  const axes = a.shape.map((_, axis) => axis);
+  return transpose(a, [...axes.slice(0, -2), axes.length - 1, axes.length - 2]);
+}
 
 const matMulOp: Op = direct("matMul", "MatMul", ({ inputs: [a, b] }, [g]) => [
   sumTo(matMul(g!, swapLast(b)), a.shape),
