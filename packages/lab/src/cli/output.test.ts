@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { brief, duration, grouped, shellCommand } from "./output.ts";
+import { brief, duration, grouped, paragraph, shellCommand } from "./output.ts";
 
 test("numbers for reading", () => {
   expect([0, 0.12345, 12.3456, 1234.56, -45_678.9, 0.000123].map(brief)).toEqual([
@@ -31,4 +31,12 @@ test("commands can be copied to a shell", () => {
   const plain = /^(npx )?corral show runs\/a-1$/;
   expect(shellCommand("show", "runs/a-1")).toMatch(plain);
   expect(shellCommand("show", "it's (1)")).toMatch(/ show 'it'\\''s \(1\)'$/);
+});
+
+test("paragraphs break between words", () => {
+  const text = Array.from({ length: 30 }, (_, i) => `word${i}`).join(" ");
+  const lines = paragraph(text, 4).split("\n");
+  expect(lines.length).toBeGreaterThan(1);
+  expect(lines.every((line) => /^ {4}\S/.test(line) && line.length <= 120)).toBe(true);
+  expect(lines.map((line) => line.trim()).join(" ")).toBe(text);
 });

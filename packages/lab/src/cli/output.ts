@@ -42,6 +42,18 @@ export function table(
     .join("\n");
 }
 
+/** Text in lines that fit the terminal, as far as words allow, each behind `indent` blanks. */
+export function paragraph(text: string, indent: number): string {
+  const width = Math.max(30, Math.min(process.stdout.columns ?? 120, 120) - indent);
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines.map((line) => " ".repeat(indent) + line).join("\n");
+}
+
 /** A number for reading: four significant digits, no needless zeros, large ones grouped. */
 export function brief(value: number | null | undefined): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "-";

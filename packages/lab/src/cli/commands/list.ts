@@ -4,7 +4,7 @@ import { unknownName } from "corral/errors";
 import pc from "picocolors";
 import { type FigureDefinition, figures, scales } from "../../papers/index.ts";
 import type { CommonOptions } from "../context.ts";
-import { grouped, heading, printJson, shellCommand, table } from "../output.ts";
+import { grouped, heading, paragraph, printJson, shellCommand, table } from "../output.ts";
 import { describeSettings, type SettingDescription } from "../settings.ts";
 
 /** One kind of thing that can be listed. */
@@ -12,9 +12,7 @@ interface Kind {
   readonly title: string;
   readonly singular: string;
   readonly names: readonly string[];
-  /** Columns beside the name. */
-  readonly columns: readonly string[];
-  row(name: string): readonly string[];
+  describe(name: string): string;
   /** What `--json` says of one. */
   data(name: string): object;
   detail(name: string): string;
@@ -42,8 +40,7 @@ const kinds = {
     title: "Environments",
     singular: "environment",
     names: Object.keys(environments),
-    columns: ["what it is"],
-    row: (name) => [environment(name).description],
+    describe: (name) => environment(name).description,
     data: (name) => configurable(environment(name)),
     detail: (name) => settingsOf(environment(name), "env."),
   },
@@ -51,8 +48,7 @@ const kinds = {
     title: "Algorithms",
     singular: "algorithm",
     names: Object.keys(algorithms),
-    columns: ["what it is"],
-    row: (name) => [algorithm(name).description],
+    describe: (name) => algorithm(name).description,
     data: (name) => ({ ...configurable(algorithm(name)), source: algorithm(name).source }),
     detail: (name) => `${settingsOf(algorithm(name), "")}\n\n  ${pc.dim(`after ${algorithm(name).source}`)}`,
   },
@@ -60,8 +56,7 @@ const kinds = {
     title: "Figures",
     singular: "figure",
     names: Object.keys(figures),
-    columns: ["title", "runs (smoke, quick, paper)"],
-    row: (name) => [figures[name].title, scales.map((scale) => runCount(figures[name], scale)).join(", ")],
+    describe: (name) => figures[name].title,
     data: (name) => describeFigure(figures[name]),
     detail: (name) => figureInFull(figures[name]),
   },
@@ -72,9 +67,13 @@ const algorithm = (name: string) => algorithms[name as keyof typeof algorithms];
 
 const dataOf = (kind: Kind): object[] => kind.names.map((name) => kind.data(name));
 
-function overview({ title, names, columns, row }: Kind): string {
-  const rows = names.map((name) => [pc.cyan(name), ...row(name)]);
-  return `${heading(title)}\n\n${table(["name", ...columns], rows)}`;
+function overview({ title, names, describe }: Kind): string {
+  const width = Math.max(...names.map((name) => name.length));
+  const lines = names.map((name) => {
+    const text = paragraph(describe(name), width + 4).trimStart();
+    return `  ${pc.cyan(name)}${" ".repeat(width - name.length + 2)}${text}`;
+  });
+  return `${heading(title)}\n${lines.join("\n")}`;
 }
 
 function configurable({ name, description, config }: Pick<EnvDefinition, "name" | "description" | "config">) {
@@ -95,7 +94,7 @@ function settingsOf(
     values,
   ];
   const rows = describeSettings(config).map(row);
-  return `${heading(name)}: ${description}\n\n${table(["setting", "default", "values"], rows)}`;
+  return `${heading(name)}\n${paragraph(description, 2)}\n\n${table(["setting", "default", "values"], rows)}`;
 }
 
 const runCount = ({ runs, scales }: FigureDefinition, scale: keyof FigureDefinition["scales"]): string =>
@@ -119,7 +118,7 @@ function figureInFull(figure: FigureDefinition): string {
     return [pc.cyan(scale), runCount(figure, scale), String(seeds), grouped(steps)];
   });
   return [
-    `${heading(figure.title)}\n\n  ${figure.caption}\n`,
+    `${heading(figure.title)}\n\n${paragraph(figure.caption, 2)}\n`,
     table(["scale", "runs", "seeds of each curve", "steps of each run"], rows, [1, 2, 3]),
     `\n${heading("Curves")}\n${figure.runs.map(({ series }) => `  ${series}`).join("\n")}`,
     `\n${heading("Claims")}\n${figure.claims.map(({ text }) => `  ${text}`).join("\n")}`,
