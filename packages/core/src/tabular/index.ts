@@ -1,4 +1,10 @@
 export {
+  type ComponentInputs,
+  type DecompositionErrors,
+  type DecompositionOptions,
+  decompositionErrors,
+} from "./decomposition.ts";
+export {
   enumerateJointActions,
   jointActionCount,
   jointActionIndex,
