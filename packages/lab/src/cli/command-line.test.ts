@@ -13,11 +13,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Ended, runCorral, startCorral } from "./testing/run-corral.ts";
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const golden = file("../../../core/src/envs/fixtures/aloha.json");
+
+// Whole processes, on machines that may be busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let folder: string;
 beforeAll(() => {
