@@ -40,12 +40,14 @@ export function createProgram(context: Context, version: string): Command {
   define(program, "train", "train a team and keep the run in a directory", [
     "train mappo coordination-game dag=full",
     'train mappo coordination-game dag="heuristic(4)" env.agents=7 --steps 200000 --seed 3',
+    "train mappo aloha dag=full --preset exploring --steps 500000",
     "train mappo ./my-env.ts env.horizon=20 hidden=32 --out runs/mine",
   ])
     .argument("<algorithm>", "name of an algorithm (see: corral list algorithms)")
     .argument("<env>", "name of an environment (see: corral list envs), or the path of a module of your own")
     .argument("[settings...]", "key=value for the algorithm, env.key=value for the environment")
     .option("--seed <seed>", "root of all randomness: a whole number or a word", readSeed, 1)
+    .option("--preset <name>", "settings to start from (see: corral list algorithms <name>)")
     .option("--steps <n>", "environment steps", readInteger("--steps", 1), 100_000)
     .option("--out <directory>", "where the run is kept (default: runs/<what it computes>)")
     .option(

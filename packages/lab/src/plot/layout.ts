@@ -1,5 +1,4 @@
-import { parse, View } from "vega";
-import { compile, type TopLevelSpec } from "vega-lite";
+import type { TopLevelSpec } from "vega-lite";
 import type { Axis, ReferenceLine } from "./figure-spec.ts";
 import { axisTitle, chartConfig, wrapText } from "./style.ts";
 
@@ -60,6 +59,8 @@ export async function layOut(
       scale: { x: "independent", y: "independent", color: "independent", strokeDash: "independent" },
     },
   };
+  // Loaded only when something is drawn: both take a third of a second.
+  const [{ parse, View }, { compile }] = await Promise.all([import("vega"), import("vega-lite")]);
   const view = new View(parse(compile(complete as unknown as TopLevelSpec).spec), { renderer: "none" });
   try {
     return setWidth(renumberIds(await view.toSVG()), width + 2 * room.padding);

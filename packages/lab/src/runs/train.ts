@@ -28,6 +28,7 @@ import {
   storedStatus,
   writeStatus,
 } from "./run.ts";
+import type { RunSpec } from "./spec.ts";
 import { fileVersionRecord, scalarsRecord } from "./tensorboard.ts";
 
 /** What happens while a run trains. */
@@ -108,8 +109,10 @@ export async function train(run: string | NewRun, options: TrainOptions): Promis
   const already = finishedRun(run);
   if (already !== undefined) return already;
   const { directory, spec } = typeof run === "string" ? openRun(run) : run;
-  // Names and settings are checked before anything is written.
+  // Names and settings are checked before anything is written; some only show when a learner is made of them.
   const resolved = await options.resolve(spec);
+  const fresh =
+    existingRun({ directory, spec }) === undefined ? await createLearner(spec, resolved) : undefined;
   prepareDirectory(directory);
   const onWait = (message: string) => options.onEvent?.({ kind: "note", message });
   const release = await lockRun(directory, options.parent, onWait);
@@ -120,7 +123,7 @@ export async function train(run: string | NewRun, options: TrainOptions): Promis
     removeLeftovers(directory);
     removeLeftovers(join(directory, "checkpoints"));
     const opened = createRun({ directory, spec }, resolved);
-    const result = await trainLocked(opened, resolved, options);
+    const result = await trainLocked(opened, resolved, fresh, options);
     options.onEvent?.({ kind: "end", result });
     return result;
   } finally {
@@ -149,11 +152,18 @@ export async function loadLearner(directory: string, resolve: ResolveRun): Promi
   expectUnchanged(run, resolved);
   const { checkpoint } = newestCheckpoint(directory, ownerOf(run), Number.POSITIVE_INFINITY);
   if (checkpoint === undefined) throw new InputError(`${directory} has no checkpoint yet`);
-  const learner = await createLearner(run, resolved, checkpoint);
+  const learner = await createLearner(run.spec, resolved);
+  learner.restore(checkpoint.learner);
   return { run, resolved, learner, iteration: checkpoint.iteration, steps: checkpoint.steps };
 }
 
-async function trainLocked(run: Run, resolved: ResolvedRun, options: TrainOptions): Promise<TrainResult> {
+/** @param fresh a learner at its beginning, where one was already made */
+async function trainLocked(
+  run: Run,
+  resolved: ResolvedRun,
+  fresh: Learner | undefined,
+  options: TrainOptions,
+): Promise<TrainResult> {
   const { directory } = run;
   expectUnchanged(run, resolved);
   const owner = ownerOf(run);
@@ -162,7 +172,8 @@ async function trainLocked(run: Run, resolved: ResolvedRun, options: TrainOption
     owner,
     fileSize(join(directory, "metrics.jsonl")),
   );
-  const learner = await createLearner(run, resolved, checkpoint);
+  const learner = fresh ?? (await createLearner(run.spec, resolved));
+  if (checkpoint !== undefined) learner.restore(checkpoint.learner);
   try {
     for (const { iteration, reason } of unusable) {
       removeCheckpoint(directory, iteration);
@@ -261,17 +272,8 @@ async function iterate(
   return { directory, state: "finished", iteration, steps };
 }
 
-async function createLearner(run: Run, resolved: ResolvedRun, checkpoint?: Checkpoint): Promise<Learner> {
-  const { algorithm, factory, config } = resolved;
-  const learner = await algorithm.create({
-    env: factory,
-    config,
-    totalSteps: run.spec.steps,
-    rng: createRng(run.spec.seed),
-  });
-  if (checkpoint !== undefined) learner.restore(checkpoint.learner);
-  return learner;
-}
+const createLearner = (spec: RunSpec, { algorithm, factory, config }: ResolvedRun): Promise<Learner> =>
+  algorithm.create({ env: factory, config, totalSteps: spec.steps, rng: createRng(spec.seed) });
 
 const ownerOf = (run: Run): CheckpointOwner => ({
   algorithm: run.spec.algorithm,

@@ -1,4 +1,4 @@
-import { algorithms } from "corral/algorithms";
+import { type Algorithm, algorithms } from "corral/algorithms";
 import { type EnvDefinition, environments } from "corral/envs";
 import { unknownName } from "corral/errors";
 import pc from "picocolors";
@@ -49,8 +49,16 @@ const kinds = {
     singular: "algorithm",
     names: Object.keys(algorithms),
     describe: (name) => algorithm(name).description,
-    data: (name) => ({ ...configurable(algorithm(name)), source: algorithm(name).source }),
-    detail: (name) => `${settingsOf(algorithm(name), "")}\n\n  ${pc.dim(`after ${algorithm(name).source}`)}`,
+    data: (name) => {
+      const { source, presets = {} } = algorithm(name);
+      return { ...configurable(algorithm(name)), presets, source };
+    },
+    detail: (name) =>
+      [
+        settingsOf(algorithm(name), ""),
+        presetsOf(algorithm(name)),
+        pc.dim(`  after ${algorithm(name).source}`),
+      ].join("\n\n"),
   },
   figures: {
     title: "Figures",
@@ -63,7 +71,8 @@ const kinds = {
 } satisfies Record<string, Kind>;
 
 const environment = (name: string) => environments[name as keyof typeof environments] as EnvDefinition;
-const algorithm = (name: string) => algorithms[name as keyof typeof algorithms];
+const algorithm = (name: string): Algorithm<never> =>
+  algorithms[name as keyof typeof algorithms] as Algorithm<never>;
 
 const dataOf = (kind: Kind): object[] => kind.names.map((name) => kind.data(name));
 
@@ -95,6 +104,14 @@ function settingsOf(
   ];
   const rows = describeSettings(config).map(row);
   return `${heading(name)}\n${paragraph(description, 2)}\n\n${table(["setting", "default", "values"], rows)}`;
+}
+
+function presetsOf({ presets = {} }: Algorithm): string {
+  const rows = Object.entries(presets).map(([name, { description, config }]) => {
+    const settings = Object.entries(config).map(([key, value]) => `${key}=${value}`);
+    return `  ${pc.cyan(`--preset ${name}`)}  ${settings.join(" ")}\n${paragraph(description, 4)}`;
+  });
+  return rows.join("\n");
 }
 
 const runCount = ({ runs, scales }: FigureDefinition, scale: keyof FigureDefinition["scales"]): string =>

@@ -1,9 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
-import { algorithms } from "corral/algorithms";
+import { type Algorithm, algorithms, type Preset } from "corral/algorithms";
 import type { JsonValue } from "corral/envs";
 import { unknownName } from "corral/errors";
-import { createRng } from "corral/random";
 import pc from "picocolors";
 import {
   finishedRun,
@@ -11,7 +10,6 @@ import {
   type NewRun,
   openRun,
   parseRunSpec,
-  type ResolveRun,
   type Run,
   type RunEvent,
   type RunSpec,
@@ -37,6 +35,8 @@ interface TrainRequest extends CommonOptions {
   readonly env: string;
   /** `key=value` words. */
   readonly settings: readonly string[];
+  /** Named group of the algorithm's settings to start from. */
+  readonly preset?: string;
   readonly seed: number | string;
   readonly steps: number;
   readonly evaluateEvery: number;
@@ -57,7 +57,7 @@ export async function trainNew(context: Context, request: TrainRequest): Promise
   const spec = parseRunSpec({
     algorithm: request.algorithm,
     env,
-    config: readSettings(typed.own, algorithm.config),
+    config: { ...presetOf(algorithm, request.preset), ...readSettings(typed.own, algorithm.config) },
     envConfig: readSettings(typed.env, definition.config),
     seed,
     steps,
@@ -66,6 +66,12 @@ export async function trainNew(context: Context, request: TrainRequest): Promise
     checkpointEvery,
   });
   await trainAndReport(context, { directory: request.out ?? defaultDirectory(spec), spec }, request);
+}
+
+function presetOf({ name, presets = {} }: Algorithm, preset: string | undefined): Preset["config"] {
+  if (preset === undefined) return {};
+  if (!Object.hasOwn(presets, preset)) throw unknownName(`preset of ${name}`, preset, Object.keys(presets));
+  return presets[preset].config;
 }
 
 /** `corral resume`. */
@@ -87,8 +93,6 @@ async function trainAndReport(
 ): Promise<void> {
   const already = finishedRun(run);
   const resolve = await runResolver(context);
-  if (typeof run !== "string" && !existsSync(join(run.directory, "run.json")))
-    await rehearse(run.spec, resolve);
   const progress = createProgress();
   const interrupt = watchInterrupt(progress.note);
   // A run may be killed at any instant and still be resumed.
@@ -119,18 +123,6 @@ async function trainAndReport(
   else if (result.state === "finished")
     reportFinished(opened, result, pc.dim(`took ${duration(1000 * seconds)}`));
   else reportInterrupted(result);
-}
-
-/** Makes a learner before anything is written: only then is it known whether the settings suit the environment. */
-async function rehearse(spec: RunSpec, resolve: ResolveRun): Promise<void> {
-  const { algorithm, factory, config } = await resolve(spec);
-  const learner = await algorithm.create({
-    env: factory,
-    config,
-    totalSteps: spec.steps,
-    rng: createRng(spec.seed),
-  });
-  await learner.dispose();
 }
 
 /** Shows the events of a run as they happen. */
