@@ -35,7 +35,7 @@ DAGS = {"product": product_dag, "full": full_dag, "line": line_dag}
 
 
 class CoordinationGame:
-    """The game as dense tables. Its transition depends on the joint action alone, its reward on the state alone."""
+    """The game as tables. The transition depends on the joint action alone, the reward on the state alone."""
 
     def __init__(self, agents, noise):
         self.agents, self.size = agents, 2**agents
@@ -92,7 +92,8 @@ class PolicyGradient:
         self.game, self.dynamics = game, dynamics
         self.identity = np.eye(game.size)
         self.initial = np.full(game.size, 1 / game.size)
-        self.factors = []  # of each agent: its rows, and which of them each joint action of earlier agents selects
+        # Of each agent: its rows, and which of them each joint action of earlier agents selects.
+        self.factors = []
         consistent = []
         first = 0
         for i, own_parents in enumerate(parents):
@@ -101,13 +102,14 @@ class PolicyGradient:
             for j in own_parents:
                 parent_index = 2 * parent_index + game.bits[:, j]
             of_earlier = parent_index[:: 2 ** (game.agents - i)]
-            selects_all = rows == len(of_earlier)
-            self.factors.append((slice(first, first + rows), None if selects_all or rows == 1 else of_earlier))
+            # One row serves all, and with all earlier agents as parents each has a row of its own.
+            selection = None if rows in (1, len(of_earlier)) else of_earlier
+            self.factors.append((slice(first, first + rows), selection))
             first += rows
             own = [game.bits[:, i] == action for action in range(2)]
             consistent.append(np.stack([np.eye(rows)[parent_index] * taken[:, None] for taken in own]))
         self.rows = first
-        # [2, A, R]: whether the joint action agrees with the row's agent on its action and its parents' actions.
+        # [2, A, R]: whether the joint action has the row's agent and its parents act as the row says.
         self.consistent = np.concatenate(consistent, 2)
 
     def joint_policy(self, conditionals):
@@ -129,7 +131,7 @@ class PolicyGradient:
         conditionals = np.exp(theta - np.maximum(theta[0], theta[1]))
         conditionals /= conditionals[0] + conditionals[1]
         policy = self.joint_policy(conditionals)
-        # One factorisation for both solves: NumPy offers no LU of its own, and the inverse is cheaper than two solves.
+        # One factorisation for both solves: NumPy has no LU to keep, and the inverse is cheaper than two solves.
         inverse = np.linalg.inv(self.identity - DISCOUNT * self.dynamics.next_state(policy))
         state_values = inverse @ self.game.reward
         visitation = self.initial @ inverse
@@ -149,7 +151,7 @@ def step_size(agents):
 
 
 def make_problem(request):
-    """The game, its gradient, and the answer's fields that say which. `transition` is `dense` unless given."""
+    """The game, its gradient, and the fields of the answer that say which; `transition` is `dense` by default."""
     agents = peer.positive(request, "agents")
     if agents > 8:
         raise ValueError(f"agents: got {agents}, expected at most 8")
@@ -223,7 +225,8 @@ def self_test():
                 theta[:, 0, :, rows] = np.sin(1 + s + 2 * k + 3 * u + 5 * i)
             value, slope = gradient(theta)
             entry = slope[0, 0, 2, gradient.factors[1][0]][-1]
-            for what, got, want in zip(("V", "norm", "entry"), (value[0], np.linalg.norm(slope), entry), expected):
+            computed = (value[0], np.linalg.norm(slope), entry)
+            for what, got, want in zip(("V", "norm", "entry"), computed, expected):
                 print(f"N={agents} noise={noise} {name:12} {what:5} {got:.8f} expected {want:.8f}")
                 worst = max(worst, abs(got - want))
     print(f"largest difference {worst:.1e}")
