@@ -214,6 +214,10 @@ describe("playing episodes", () => {
     const play = (seed: number) => playEpisodes(policy, env, 6, createRng(seed));
     expect(await play(1)).toEqual(await play(1));
     expect(await play(2)).not.toEqual(await play(1));
+    // Whatever the joint actor was used for before.
+    const before = await play(1);
+    createRng(4).fillGumbel((await policy.actorFor(6)).noise);
+    expect(await play(1)).toEqual(before);
     await policy.dispose();
   });
 });

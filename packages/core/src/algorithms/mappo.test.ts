@@ -158,12 +158,15 @@ describe("a learner restored from a snapshot goes on bit for bit", () => {
     // What is done with the first learner afterwards does not reach into the snapshot.
     await iterate(first, 1);
 
-    const second = await create(env, config, 6, 400);
-    await iterate(second, 1);
-    second.restore(saved);
-    expect(await iterate(second, 3)).toEqual(expected.slice(3));
-    expect(stateOf(second)).toEqual(stateOf(whole));
-    for (const learner of [whole, first, second]) await learner.dispose();
+    const fresh = await create(env, config, 5, 400);
+    const used = await create(env, config, 6, 400);
+    await iterate(used, 1);
+    for (const second of [fresh, used]) {
+      second.restore(saved);
+      expect(await iterate(second, 3)).toEqual(expected.slice(3));
+      expect(stateOf(second)).toEqual(stateOf(whole));
+    }
+    for (const learner of [whole, first, fresh, used]) await learner.dispose();
   });
 });
 
