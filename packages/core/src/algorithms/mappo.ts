@@ -78,46 +78,72 @@ import {
 import { exactPriceOfAnarchy, playEpisodes } from "./evaluate-bn-policy.ts";
 
 const configSchema = z.strictObject({
-  /** Who reads whose action: product, full, line, 2+3, edges:0>1, heuristic(B), random(B), bernoulli(p). */
-  dag: z.string().default("product"),
-  /** What a child is told of a parent; auto: actions alone where all agents observe the same, else both. */
-  parentInput: z.enum(["auto", "actions", "observations-and-actions"]).default("auto"),
-  /** One action head for each agent, or one for all that also reads the agent's identity. */
-  heads: z.enum(["per-agent", "shared"]).default("per-agent"),
-  hidden: z.int().min(1).default(64),
-  /** Layer normalisation of network inputs; auto: only of inputs at least 8 wide. */
-  inputNorm: z.union([z.literal("auto"), z.boolean()]).default("auto"),
-  /** Layer normalisation after hidden layers. */
-  hiddenNorm: z.boolean().default(true),
-  /** Environments stepped together. */
-  environments: z.int().min(1).default(32),
-  /** Steps per environment and update; 0 stands for one full episode. */
-  rolloutSteps: z.int().min(0).default(0),
-  epochs: z.int().min(1).default(5),
-  minibatches: z.int().min(1).default(1),
-  /** Clip range of the policy ratio and of the value. */
-  clip: z.number().positive().default(0.2),
-  entropyCoefficient: z.number().min(0).default(0.01),
-  /** Entropy coefficient at the end of the run, reached linearly; by default it stays the same. */
-  finalEntropyCoefficient: z.number().min(0).optional(),
-  discount: z.number().min(0).max(1).default(0.99),
-  /** Lambda of generalised advantage estimation. */
-  traceDecay: z.number().min(0).max(1).default(0.95),
-  actorLearningRate: z.number().positive().default(7e-4),
-  criticLearningRate: z.number().positive().default(7e-4),
-  adamEpsilon: z.number().positive().default(1e-5),
-  maxGradientNorm: z.number().positive().default(10),
-  valueCoefficient: z.number().positive().default(1),
-  /** Where the Huber value loss becomes linear. */
-  huberDelta: z.number().positive().default(10),
-  normaliseAdvantages: z.boolean().default(true),
-  normaliseValues: z.boolean().default(true),
-  /** Decay of the value normaliser's moments. */
-  valueDecay: z.number().min(0).lt(1).default(0.99999),
-  /** Whether the value of a state cut off by the time limit counts; the papers treat it as an end. */
-  bootstrapTimeLimit: z.boolean().default(false),
-  /** Redraw the DAG, or the DAG and the parents' actions, in every epoch, as published code does. */
-  resample: z.enum(["none", "dag", "dag+actions"]).default("none"),
+  dag: z
+    .string()
+    .default("product")
+    .describe(
+      "Who reads whose action: product, full, line, 2+3, edges:0>1, heuristic(B), random(B), bernoulli(p)",
+    ),
+  parentInput: z
+    .enum(["auto", "actions", "observations-and-actions"])
+    .default("auto")
+    .describe(
+      "What a child is told of a parent; auto: actions alone where all agents observe the same, else both",
+    ),
+  heads: z
+    .enum(["per-agent", "shared"])
+    .default("per-agent")
+    .describe("One action head for each agent, or one for all that also reads the agent's identity"),
+  hidden: z.int().min(1).default(64).describe("Width of the hidden layers"),
+  inputNorm: z
+    .union([z.literal("auto"), z.boolean()])
+    .default("auto")
+    .describe("Layer normalisation of network inputs; auto: only of inputs at least 8 wide"),
+  hiddenNorm: z.boolean().default(true).describe("Layer normalisation after hidden layers"),
+  environments: z.int().min(1).default(32).describe("Environments stepped together"),
+  rolloutSteps: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("Steps per environment and update; 0 stands for one full episode"),
+  epochs: z.int().min(1).default(5).describe("Passes over the data of an update"),
+  minibatches: z.int().min(1).default(1).describe("Parts into which each pass is cut"),
+  clip: z.number().positive().default(0.2).describe("Clip range of the policy ratio and of the value"),
+  entropyCoefficient: z.number().min(0).default(0.01).describe("Weight of the policy's entropy"),
+  finalEntropyCoefficient: z
+    .number()
+    .min(0)
+    .optional()
+    .describe("Entropy coefficient at the end of the run, reached linearly; by default it stays the same"),
+  discount: z.number().min(0).max(1).default(0.99).describe("Discount of future rewards"),
+  traceDecay: z.number().min(0).max(1).default(0.95).describe("Lambda of generalised advantage estimation"),
+  actorLearningRate: z.number().positive().default(7e-4).describe("Adam's step size for the policy"),
+  criticLearningRate: z.number().positive().default(7e-4).describe("Adam's step size for the critic"),
+  adamEpsilon: z.number().positive().default(1e-5).describe("Adam's epsilon"),
+  maxGradientNorm: z
+    .number()
+    .positive()
+    .default(10)
+    .describe("Global norm that gradients are clipped to, actor and critic apart"),
+  valueCoefficient: z.number().positive().default(1).describe("Weight of the value loss"),
+  huberDelta: z.number().positive().default(10).describe("Where the Huber value loss becomes linear"),
+  normaliseAdvantages: z
+    .boolean()
+    .default(true)
+    .describe("Shift and scale the advantages of an update to mean 0 and deviation 1"),
+  normaliseValues: z
+    .boolean()
+    .default(true)
+    .describe("Learn values in units of their running mean and deviation"),
+  valueDecay: z.number().min(0).lt(1).default(0.99999).describe("Decay of the value normaliser's moments"),
+  bootstrapTimeLimit: z
+    .boolean()
+    .default(false)
+    .describe("Whether the value of a state cut off by the time limit counts; the papers treat it as an end"),
+  resample: z
+    .enum(["none", "dag", "dag+actions"])
+    .default("none")
+    .describe("Redraw the DAG, or the DAG and the parents' actions, in every epoch, as published code does"),
 });
 
 export type MappoConfig = z.output<typeof configSchema>;

@@ -4,23 +4,24 @@ import type { Env, EnvSpec, JointAction, Outcome, SceneShape, Snapshot } from ".
 import { createEpisode } from "./episode.ts";
 
 export const alohaConfig = z.strictObject({
-  rows: z.int().min(1).default(2),
-  columns: z.int().min(1).default(5),
-  /** 25 in the papers, 20 in the published code. */
-  horizon: z.int().min(1).default(25),
-  /** Messages an agent can hold; more are lost. */
-  maxBacklog: z.int().min(1).default(5),
-  /** Probability that an agent receives a message in a step. */
-  arrivalProbability: z.number().min(0).max(1).default(0.6),
-  /** Reward for each message sent. */
-  successReward: z.number().default(0.1),
-  /** Subtracted for each message that collides. */
-  collisionPenalty: z.number().min(0).default(10),
-  /**
-   * Whether the last agent of a row and the first of the next are neighbours too, as in both published versions
-   * of the game; `false` is the plain grid.
-   */
-  wrapEdge: z.boolean().default(true),
+  rows: z.int().min(1).default(2).describe("Rows of the grid"),
+  columns: z.int().min(1).default(5).describe("Columns of the grid"),
+  horizon: z.int().min(1).default(25).describe("25 in the papers, 20 in the published code"),
+  maxBacklog: z.int().min(1).default(5).describe("Messages an agent can hold; more are lost"),
+  arrivalProbability: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.6)
+    .describe("Probability that an agent receives a message in a step"),
+  successReward: z.number().default(0.1).describe("Reward for each message sent"),
+  collisionPenalty: z.number().min(0).default(10).describe("Subtracted for each message that collides"),
+  wrapEdge: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Whether the last agent of a row and the first of the next are neighbours too, as in both published versions of the game",
+    ),
 });
 
 export type AlohaConfig = z.output<typeof alohaConfig>;

@@ -4,19 +4,36 @@ import type { Env, EnvSpec, FiniteModel, SceneShape, Snapshot } from "./env.ts";
 import { createEpisode } from "./episode.ts";
 
 const configSchema = z.strictObject({
-  /** `N`. */
-  agents: z.int().min(2).max(1000).default(5),
-  /** Probability that a local state comes out opposite to the action; .1 in Context-aware BN, .05 in Subteams. */
-  epsilon: z.number().min(0).max(1).default(0.1),
-  horizon: z.int().min(1).default(20),
-  /** Whether a step pays for the state it starts in or the one it leads to. */
-  rewardOn: z.enum(["current", "next"]).default("current"),
-  /** First state: each bit 0 with probability 1/2 (`uniform`) or 1/N (`biased`). */
-  initial: z.enum(["uniform", "biased"]).default("uniform"),
-  /** Largest difference between zeros and ones that counts as a near-tie; by default `defaultBound(agents)`. */
-  bound: z.int().min(0).optional(),
-  /** Discount of the exact model. */
-  discount: z.number().min(0).lt(1).default(0.95),
+  agents: z.int().min(2).max(1000).default(5).describe("N"),
+  epsilon: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe(
+      "Probability that a local state comes out opposite to the action; .1 in Context-aware BN, .05 in Subteams",
+    ),
+  horizon: z
+    .int()
+    .min(1)
+    .default(20)
+    .describe("Steps of an episode; 20 in the papers, 25 in the published code"),
+  rewardOn: z
+    .enum(["current", "next"])
+    .default("current")
+    .describe("Whether a step pays for the state it starts in or the one it leads to"),
+  initial: z
+    .enum(["uniform", "biased"])
+    .default("uniform")
+    .describe("First state: each bit 0 with probability 1/2 (uniform) or 1/N (biased)"),
+  bound: z
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      "Largest difference between zeros and ones that counts as a near-tie; by default defaultBound(agents)",
+    ),
+  discount: z.number().min(0).lt(1).default(0.95).describe("Discount of the exact model"),
 });
 
 export type CoordinationGameConfig = z.output<typeof configSchema>;

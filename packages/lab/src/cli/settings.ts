@@ -57,13 +57,20 @@ export interface SettingDescription {
   readonly default: JsonValue | undefined;
   /** Values it takes, in words. */
   readonly values: string;
+  /** What it is. */
+  readonly description?: string;
 }
 
 /** The settings of a schema in the order they are declared. */
 export function describeSettings(schema: z.ZodType): SettingDescription[] {
   return Object.entries(fieldsOf(schema)).map(([key, field]) => {
     const json = z.toJSONSchema(field, { io: "input", unrepresentable: "any" });
-    return { key, default: json.default as JsonValue | undefined, values: inWords(json) };
+    return {
+      key,
+      default: json.default as JsonValue | undefined,
+      values: inWords(json),
+      description: field.description,
+    };
   });
 }
 

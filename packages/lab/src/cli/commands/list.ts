@@ -5,7 +5,7 @@ import pc from "picocolors";
 import { type FigureDefinition, figures, scales } from "../../papers/index.ts";
 import type { CommonOptions } from "../context.ts";
 import { grouped, heading, paragraph, printJson, shellCommand, table } from "../output.ts";
-import { describeSettings, type SettingDescription } from "../settings.ts";
+import { describeSettings } from "../settings.ts";
 
 /** One kind of thing that can be listed. */
 interface Kind {
@@ -97,13 +97,12 @@ function settingsOf(
   { name, description, config }: Pick<EnvDefinition, "name" | "description" | "config">,
   prefix: string,
 ): string {
-  const row = ({ key, default: value, values }: SettingDescription) => [
-    pc.cyan(`${prefix}${key}`),
-    value === undefined ? pc.dim("-") : String(value),
-    values,
-  ];
-  const rows = describeSettings(config).map(row);
-  return `${heading(name)}\n${paragraph(description, 2)}\n\n${table(["setting", "default", "values"], rows)}`;
+  const settings = describeSettings(config).map(({ key, default: value, values, description: text }) => {
+    const first = value === undefined ? "" : `=${value}`;
+    const what = text === undefined ? "" : `\n${pc.dim(paragraph(text, 6))}`;
+    return `  ${pc.cyan(`${prefix}${key}`)}${first}  ${pc.dim(values)}${what}`;
+  });
+  return `${heading(name)}\n${paragraph(description, 2)}\n\nSettings and their defaults\n\n${settings.join("\n")}`;
 }
 
 function presetsOf({ presets = {} }: Algorithm): string {
