@@ -3,10 +3,12 @@ import { createRng } from "../random/index.ts";
 import { loadEngine } from "./engine.ts";
 import type { Expr } from "./expr.ts";
 import * as functions from "./functions.ts";
+import { gradients } from "./grad.ts";
 import { type GradientCase, gradientError } from "./gradient-check.ts";
 import * as nn from "./nn.ts";
 import * as ops from "./ops.ts";
 import { layoutOf, unpack } from "./params.ts";
+import { evaluate } from "./program.ts";
 
 const engine = await loadEngine();
 const indices = (values: number[]): Expr => ops.constant("int32", [values.length], values);
@@ -256,3 +258,12 @@ for (const [room, cases, exported, exempt] of [
     }
   });
 }
+
+test("gradients reach nodes that lie within chains of reshapes and signs", async () => {
+  const x = ops.constant("float64", [4], [1, 2, 3, 4]);
+  const [wide, turned] = [ops.reshape(x, [1, 4]), ops.neg(x)];
+  const loss = ops.sum(ops.mul(ops.reshape(wide, [4]), ops.neg(turned)));
+  const [forWide, forTurned] = gradients(loss, [wide, turned]);
+  expect([...((await evaluate(engine, forWide)) as Float64Array)]).toEqual([1, 2, 3, 4]);
+  expect([...((await evaluate(engine, forTurned)) as Float64Array)]).toEqual([-1, -2, -3, -4]);
+});

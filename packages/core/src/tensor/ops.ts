@@ -277,7 +277,7 @@ const sigmoidOp: Op = direct("sigmoid", "Sigmoid", (e, [g]) => [mul(g!, mul(e, s
 const sinOp: Op = direct("sin", "Sin", ({ inputs: [a] }, [g]) => [mul(g!, cos(a))]);
 const cosOp: Op = direct("cos", "Cos", ({ inputs: [a] }, [g]) => [neg(mul(g!, sin(a)))]);
 
-export const neg = (a: Expr): Expr => (a.op === negOp ? a.inputs[0] : unary(negOp, a));
+export const neg = (a: Expr): Expr => unary(negOp, a);
 export const exp = (a: Expr): Expr => unary(expOp, a);
 export const log = (a: Expr): Expr => unary(logOp, a);
 export const sqrt = (a: Expr): Expr => unary(sqrtOp, a);
@@ -334,7 +334,6 @@ export function reshape(a: Expr, shape: Shape): Expr {
     throw new ShapeError("reshape", `shape ${showShape(a.shape)} cannot become ${showShape(shape)}`);
   }
   if (sameShape(full, a.shape)) return a;
-  if (a.op === reshapeOp) return reshape(a.inputs[0], full);
   return expr(reshapeOp, [a], full, a.dtype);
 }
 
