@@ -130,7 +130,7 @@ export interface Env {
  * A finite cooperative Markov game `(S, A, P, r, mu, gamma)` as dense tables. Joint actions (and factored states)
  * are mixed-radix integers with agent 0 as the most significant digit.
  */
-export interface FiniteModel {
+export interface FiniteGame {
   /** Actions of each agent; `A` is their product. */
   readonly actions: readonly number[];
   /** `S`. */
@@ -141,7 +141,12 @@ export interface FiniteModel {
   readonly reward: Float64Array;
   /** `mu[s]`, `[S]`; sums to 1. */
   readonly initial: Float64Array;
+  /** `gamma`, in `[0, 1)`. */
   readonly discount: number;
+}
+
+/** A finite game together with what agents and a critic see of its states. */
+export interface FiniteModel extends FiniteGame {
   /** What the agents observe in each state, `[S, N, O]`. */
   readonly observations: Float32Array;
   /** What a critic sees in each state, `[S, stateSize]`. */

@@ -1,4 +1,16 @@
 export {
+  type CooperativeMarkovGame,
+  checkGame,
+  denseGame,
+  type FactoredTransition,
+  factoredCoordinationGame,
+  gameFromJson,
+  type RandomGameOptions,
+  randomGame,
+  TABLE_LIMIT_BYTES,
+  type TabularCoordinationGame,
+} from "./cooperative-game.ts";
+export {
   type ComponentInputs,
   type DecompositionErrors,
   type DecompositionOptions,
@@ -10,7 +22,6 @@ export {
   jointActionIndex,
   jointPolicyFromLogProbabilities,
 } from "./joint-action.ts";
-export { type LuFactors, luFactor, luSolve, luSolveTransposed } from "./linear-solve.ts";
 export {
   evaluatePolicy,
   type Optimum,
@@ -18,3 +29,11 @@ export {
   type PolicyEvaluation,
   priceOfAnarchy,
 } from "./policy-value.ts";
+export { type ExactSoftmaxPolicy, exactSoftmaxPolicy } from "./softmax-policy.ts";
+export {
+  gaussianTheta,
+  type ThetaLayout,
+  thetaFromNested,
+  thetaLayout,
+  thetaToNested,
+} from "./theta-layout.ts";

@@ -1,6 +1,6 @@
-import type { FiniteModel } from "../envs/index.ts";
+import type { CooperativeMarkovGame } from "./cooperative-game.ts";
 import { jointActionCount } from "./joint-action.ts";
-import { luFactor, luSolve, luSolveTransposed } from "./linear-solve.ts";
+import { policyEvaluator } from "./policy-evaluator.ts";
 
 /** What a stationary policy is worth, exactly. */
 export interface PolicyEvaluation {
@@ -18,30 +18,12 @@ export interface PolicyEvaluation {
  * @param jointPolicy `pi(a|s)`, `[S, A]`, each row summing to 1
  * @throws Error when the policy has another shape or its rows are not distributions
  */
-export function evaluatePolicy(model: FiniteModel, jointPolicy: Float64Array): PolicyEvaluation {
-  const { states, initial, discount, transition, reward } = model;
-  const joint = jointActionCount(model.actions);
-  expectPolicy(jointPolicy, states, joint);
-  const expectedReward = new Float64Array(states);
-  const system = new Float64Array(states * states);
-  for (let s = 0; s < states; s++) {
-    system[s * states + s] = 1;
-    for (let a = 0; a < joint; a++) {
-      const probability = jointPolicy[s * joint + a];
-      if (probability === 0) continue;
-      expectedReward[s] += probability * reward[s * joint + a];
-      const row = (s * joint + a) * states;
-      const weight = discount * probability;
-      for (let next = 0; next < states; next++) system[s * states + next] -= weight * transition[row + next];
-    }
-  }
-  const lu = luFactor(system, states);
-  const stateValues = luSolve(lu, expectedReward);
-  return {
-    value: dot(initial, stateValues),
-    stateValues,
-    visitation: luSolveTransposed(lu, Float64Array.from(initial)),
-  };
+export function evaluatePolicy(game: CooperativeMarkovGame, jointPolicy: Float64Array): PolicyEvaluation {
+  expectPolicy(jointPolicy, game.states, jointActionCount(game.actions));
+  const evaluator = policyEvaluator(game);
+  const value = evaluator.solveValues(jointPolicy);
+  evaluator.solveVisitation();
+  return { value, stateValues: evaluator.stateValues, visitation: evaluator.visitation };
 }
 
 /** The best that any joint policy can reach. */
@@ -54,31 +36,37 @@ export interface Optimum {
   readonly policy: Int32Array;
 }
 
-/** Optimal value by policy iteration over joint actions, until no action improves a state by more than 1e-10. */
-export function optimalValue(model: FiniteModel): Optimum {
-  const { states, discount, transition, reward } = model;
-  const joint = jointActionCount(model.actions);
+/**
+ * Optimal value by policy iteration over joint actions.
+ *
+ * @param reward `r[s][a]`, `[S, A]`: another reward than the game's own
+ */
+export function optimalValue(game: CooperativeMarkovGame, reward: Float64Array = game.reward): Optimum {
+  const { states } = game;
+  const joint = jointActionCount(game.actions);
+  const { stateValues, actionValues, solveValues, computeActionValues } = policyEvaluator(game, reward);
   const policy = new Int32Array(states);
-  for (;;) {
-    const table = new Float64Array(states * joint);
+  const table = new Float64Array(states * joint);
+  let best: Optimum | undefined;
+  for (let previous = Number.NEGATIVE_INFINITY; ; ) {
+    table.fill(0);
     for (let s = 0; s < states; s++) table[s * joint + policy[s]] = 1;
-    const { value, stateValues } = evaluatePolicy(model, table);
-    let changed = false;
+    const value = solveValues(table);
+    const total = stateValues.reduce((sum, stateValue) => sum + stateValue, 0);
+    // Each exact improvement raises the values of all states; where rounding ends that, so does the search.
+    if (best !== undefined && !(total > previous)) return best;
+    best = { value, stateValues: stateValues.slice(), policy: policy.slice() };
+    previous = total;
+    computeActionValues();
     for (let s = 0; s < states; s++) {
-      let best = stateValues[s] + 1e-10;
+      let highest = actionValues[s * joint + policy[s]] + 1e-13 * (1 + Math.abs(stateValues[s]));
       for (let a = 0; a < joint; a++) {
-        const row = (s * joint + a) * states;
-        let q = 0;
-        for (let next = 0; next < states; next++) q += transition[row + next] * stateValues[next];
-        q = reward[s * joint + a] + discount * q;
-        if (q > best) {
-          best = q;
+        if (actionValues[s * joint + a] > highest) {
+          highest = actionValues[s * joint + a];
           policy[s] = a;
-          changed = true;
         }
       }
     }
-    if (!changed) return { value, stateValues, policy };
   }
 }
 
@@ -90,11 +78,11 @@ export function optimalValue(model: FiniteModel): Optimum {
  * @param optimum `V*(mu)`: give it when many policies of one game are measured
  */
 export function priceOfAnarchy(
-  model: FiniteModel,
+  game: CooperativeMarkovGame,
   jointPolicy: Float64Array,
-  optimum: number = optimalValue(model).value,
+  optimum: number = optimalValue(game).value,
 ): number {
-  return evaluatePolicy(model, jointPolicy).value / optimum;
+  return evaluatePolicy(game, jointPolicy).value / optimum;
 }
 
 function expectPolicy(jointPolicy: Float64Array, states: number, joint: number): void {
@@ -109,10 +97,4 @@ function expectPolicy(jointPolicy: Float64Array, states: number, joint: number):
       throw new Error(`joint policy: probabilities of state ${s} sum to ${total}, expected 1`);
     }
   }
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let k = 0; k < a.length; k++) sum += a[k] * b[k];
-  return sum;
 }
