@@ -11,7 +11,7 @@ import {
 } from "../tabular/index.ts";
 import { endedEpisode, type Metrics } from "./algorithm.ts";
 
-/** DAG draws averaged over in every state where the DAG is random; evaluations then differ by less than .001. */
+/** DAG draws averaged over in every state where the DAG is random; evaluations then differ by about .001. */
 const DAG_DRAWS = 32;
 
 /**
@@ -66,7 +66,9 @@ export async function playEpisodes(
  * The joint policy's exact price of anarchy `V(mu) / V*(mu)` on a finite game (Context-aware BN, Section 6.1), for the
  * policy as it explores. Where DAGs are random the policy is the mixture over draws.
  *
- * @returns a function of a stream for the DAG draws
+ * A DAG kept for an episode counts as drawn at every step.
+ *
+ * @returns a function of a stream for the DAG draws; wait for one call to end before the next
  */
 export function exactPriceOfAnarchy(policy: BnPolicy, game: FiniteModel): (rng: Rng) => Promise<number> {
   const { agents, observationSize, actions } = policy.actor.options;

@@ -16,16 +16,19 @@ import { InputError } from "../errors.ts";
 import {
   createRollout,
   generalisedAdvantages,
+  type Learnable,
   learnable,
   mostActions,
   needsMasks,
   type Rollout,
   standardise,
+  type ValueNormaliser,
   type ValueNormaliserState,
   valueNormaliser,
   writeMasks,
 } from "../learn/index.ts";
 import {
+  type BnActor,
   type BnPolicy,
   baseNetwork,
   bnActor,
@@ -162,7 +165,7 @@ export const mappo: Algorithm<MappoConfig> = {
     },
     plain: {
       description:
-        "no hidden layer normalisation and no entropy bonus: finds the optimum of the Coordination Game on every seed",
+        "no hidden layer normalisation and no entropy bonus: near the optimum of the Coordination Game",
       config: { hiddenNorm: false, entropyCoefficient: 0 },
     },
   },
@@ -221,7 +224,14 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
     }),
     restore({ tensors, json }) {
       const saved = json as unknown as SavedState;
-      for (const { name, values } of variables) (values as Float32Array).set(tensors[name] as Float32Array);
+      for (const { name, values } of variables) {
+        if (tensors[name]?.length !== values.length) {
+          throw new InputError(
+            `mappo: snapshot has ${tensors[name]?.length ?? "no"} values of ${name}, expected ${values.length}`,
+          );
+        }
+        (values as Float32Array).set(tensors[name] as Float32Array);
+      }
       taken = saved.taken;
       batch.restore(saved.batch);
       collector.restore(saved.collector, tensors);
@@ -249,8 +259,17 @@ interface SavedState {
 
 // ── Networks ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+interface MappoNetworks {
+  readonly policy: Learnable & { readonly actor: BnActor };
+  readonly critic: Learnable & {
+    /** Values of states in the units of the value normaliser, `[U, S] -> [U, 1]`. */
+    value(views: Views, states: Expr): Expr;
+  };
+  readonly facts: Learner["facts"];
+}
+
 /** The actor shared by all agents and the centralised critic, with their optimisers. */
-export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng) {
+export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng): MappoNetworks {
   const { agents, observationSize, stateSize } = spec;
   const parentInput =
     config.parentInput !== "auto"
@@ -274,8 +293,7 @@ export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng) {
       ...learnable("actor", actor.parameters, { ...options, learningRate: config.actorLearningRate }, rng),
     },
     critic: {
-      /** Values of states in the units of the value normaliser, `[U, S] -> [U, 1]`. */
-      value: (views: Views, states: Expr): Expr => head.apply(views, base.apply(views, states)),
+      value: (views, states) => head.apply(views, base.apply(views, states)),
       ...learnable(
         "critic",
         [...base.parameters, ...head.parameters],
@@ -295,8 +313,6 @@ export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng) {
   };
 }
 
-type Networks = ReturnType<typeof mappoNetworks>;
-
 // ── Collecting ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 type CollectorState = {
@@ -305,8 +321,23 @@ type CollectorState = {
   readonly dag: RngState;
 };
 
+interface Collector {
+  /** Plays `T` steps in all environments; mean return of the episodes that ended, and mean DAG density. */
+  collect(): Promise<Metrics>;
+  /** DAGs in force, which outlive an update when they are kept for an episode. */
+  tensors(): LearnerSnapshot["tensors"];
+  state(): CollectorState;
+  restore(state: CollectorState, tensors: LearnerSnapshot["tensors"]): void;
+  dispose(): Promise<void>;
+}
+
 /** Plays the exploring policy in all environments and fills the rollout. */
-export async function mappoCollector(policy: BnPolicy, batch: EnvBatch, rollout: Rollout, rng: Rng) {
+export async function mappoCollector(
+  policy: BnPolicy,
+  batch: EnvBatch,
+  rollout: Rollout,
+  rng: Rng,
+): Promise<Collector> {
   const { agents, observationSize, stateSize } = batch.spec;
   const { environments, steps } = rollout;
   const { actions } = policy.actor.options;
@@ -317,7 +348,7 @@ export async function mappoCollector(policy: BnPolicy, batch: EnvBatch, rollout:
   let started = false;
 
   return {
-    async collect(): Promise<Metrics> {
+    async collect() {
       let episodes = 0;
       let episodeReturns = 0;
       for (let t = 0; t < steps; t++) {
@@ -356,13 +387,12 @@ export async function mappoCollector(policy: BnPolicy, batch: EnvBatch, rollout:
         "train/dag-density": meanDensity(rollout.parents, steps * environments, agents),
       };
     },
-    /** DAGs in force, which outlive an update when they are kept for an episode. */
     tensors: () => ({
       "dag/parents": actor.dags.parents.slice(),
       "dag/order": actor.dags.order.slice(),
     }),
-    state: (): CollectorState => ({ started, noise: noiseRng.state(), dag: context.rng.state() }),
-    restore(state: CollectorState, tensors: LearnerSnapshot["tensors"]): void {
+    state: () => ({ started, noise: noiseRng.state(), dag: context.rng.state() }),
+    restore(state, tensors) {
       started = state.started;
       noiseRng.restore(state.noise);
       context.rng.restore(state.dag);
@@ -381,41 +411,155 @@ type UpdaterState = {
   readonly resample: RngState;
 };
 
+interface Updater {
+  /**
+   * One update: all epochs over the rollout.
+   *
+   * @param progress share of the run that is over, in `[0, 1]`, which schedules follow
+   * @returns means over the steps of the update; `train/first-ratio-error` is the largest distance of a ratio from 1
+   * at the first step, which is rounding unless samples are redrawn
+   */
+  update(progress: number): Promise<Metrics>;
+  state(): UpdaterState;
+  restore(state: UpdaterState): void;
+  dispose(): Promise<void>;
+}
+
 /** Learns from a filled rollout. */
 export function mappoUpdater(
   engine: Engine,
   config: MappoConfig,
   policy: BnPolicy,
-  { policy: policyNetwork, critic }: Networks,
+  networks: MappoNetworks,
   rollout: Rollout,
   rng: Rng,
-) {
-  const { actor } = policy;
-  const { agents, actions } = actor.options;
-  const { environments } = rollout;
-  const samples = rollout.steps * environments;
-  const stateSize = rollout.states.length / samples;
+): Updater {
+  const { steps, environments } = rollout;
+  const samples = steps * environments;
   if (samples % config.minibatches !== 0) {
     throw new InputError(
-      `mappo.minibatches: ${config.minibatches} does not divide the ${samples} samples of an update (${rollout.steps} steps x ${environments} environments)`,
+      `mappo.minibatches: ${config.minibatches} does not divide the ${samples} samples of an update (${steps} steps x ${environments} environments)`,
     );
   }
   const minibatchSize = samples / config.minibatches;
   const minibatchRng = rng.split("minibatches");
   const resampleRng = rng.split("resample");
   const normaliser = valueNormaliser(config.valueDecay);
-  const units = () => (config.normaliseValues ? normaliser.moments() : { mean: 0, deviation: 1 });
+  const estimator = advantageEstimator(engine, config, networks.critic, rollout, normaliser);
+  const policyStepper = createPolicyStepper(engine, config, policy, networks.policy, rollout);
+  const valueStepper = createValueStepper(
+    engine,
+    config,
+    networks.critic,
+    rollout,
+    normaliser,
+    minibatchSize,
+  );
+  const buildRows = conditionalRowBuilder(policy.actor, samples);
+  const inOrder = Int32Array.from({ length: samples }, (_, k) => k);
+  const { entropyCoefficient, finalEntropyCoefficient = entropyCoefficient } = config;
 
-  // Advantages
+  /** The decisions that the policy is scored on: the stored ones or, with `resample`, under DAGs drawn anew. */
+  async function decisionsToScore(): Promise<JointSamples> {
+    if (config.resample === "none") return rollout;
+    const acting = await policy.actorFor(samples);
+    const redrawn = dagWriter(policy.dagSource, samples, policy.actor.options.agents);
+    redrawn.draw({ scores: rollout.dependency, rng: resampleRng }, acting.dags);
+    const parents = acting.dags.parents.slice();
+    // Equal decisions may have been taken with different probabilities now, so those keep samples apart.
+    const tag = rollout.logProbabilities;
+    if (config.resample === "dag") return { ...rollout, parents, tag };
+    acting.observations.set(rollout.observations);
+    if (acting.available !== undefined) acting.available.set(rollout.available!);
+    resampleRng.fillGumbel(acting.noise);
+    await acting.run();
+    return { ...rollout, parents, actions: acting.actions.slice(), tag };
+  }
 
+  return {
+    async update(progress) {
+      const entropyWeight = entropyCoefficient + (finalEntropyCoefficient - entropyCoefficient) * progress;
+      const { advantages, returns, oldValues } = await estimator.estimate();
+      const everything =
+        config.minibatches === 1 && config.resample === "none" ? buildRows(rollout, inOrder) : undefined;
+      const stepMetrics: Metrics[] = [];
+      for (let epoch = 0; epoch < config.epochs; epoch++) {
+        const decisions = await decisionsToScore();
+        const order = config.minibatches === 1 ? inOrder : minibatchRng.permutation(samples);
+        for (let start = 0; start < samples; start += minibatchSize) {
+          const minibatch = order.subarray(start, start + minibatchSize);
+          const rows = everything ?? buildRows(decisions, minibatch);
+          stepMetrics.push({
+            ...(await policyStepper.step(minibatch, rows, advantages, entropyWeight)),
+            ...(await valueStepper.step(minibatch, returns, oldValues)),
+          });
+        }
+      }
+      return {
+        ...means(stepMetrics),
+        "train/first-ratio-error": stepMetrics[0]["train/largest-ratio-change"],
+      };
+    },
+    state: () => ({
+      normaliser: normaliser.state(),
+      minibatches: minibatchRng.state(),
+      resample: resampleRng.state(),
+    }),
+    restore(state) {
+      normaliser.restore(state.normaliser);
+      minibatchRng.restore(state.minibatches);
+      resampleRng.restore(state.resample);
+    },
+    async dispose() {
+      for (const part of [estimator, policyStepper, valueStepper]) await part.dispose();
+    },
+  };
+}
+
+/** Mean of each metric over the steps of an update. */
+const means = (steps: readonly Metrics[]): Metrics =>
+  Object.fromEntries(
+    Object.keys(steps[0]).map((name) => [
+      name,
+      steps.reduce((total, step) => total + step[name], 0) / steps.length,
+    ]),
+  );
+
+/** The scale values are learned in: that of the normaliser, or none. */
+const valueScale = (config: MappoConfig, normaliser: ValueNormaliser) =>
+  config.normaliseValues ? normaliser.moments() : { mean: 0, deviation: 1 };
+
+// ── Advantages ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What an update learns from, `[T, B]` each; overwritten by the next estimate. */
+interface Estimate {
+  readonly advantages: Float64Array;
+  readonly returns: Float64Array;
+  /** Values before the update, in the normaliser's units. */
+  readonly oldValues: Float32Array;
+}
+
+/** Values the rollout's states, each distinct one once, and estimates advantages by GAE. */
+function advantageEstimator(
+  engine: Engine,
+  config: MappoConfig,
+  critic: MappoNetworks["critic"],
+  rollout: Rollout,
+  normaliser: ValueNormaliser,
+) {
+  const { steps, environments } = rollout;
+  const samples = steps * environments;
+  const stateSize = rollout.states.length / samples;
   const findStates = distinctRowFinder(samples);
   const oldValues = new Float32Array(samples);
+  const lastValues = new Float32Array(environments);
+  const finalValues = new Float32Array(samples);
   const values = new Float64Array(samples);
   const nextValues = new Float64Array(samples);
   const advantages = new Float64Array(samples);
   const returns = new Float64Array(samples);
 
-  const valuing = sizedPrograms((count: number) =>
+  const valuePrograms = sizedPrograms((count: number) =>
     compile(engine, {
       name: "mappo: values",
       inputs: { states: { dtype: "float32", shape: [count, stateSize] } },
@@ -426,47 +570,55 @@ export function mappoUpdater(
     }),
   );
 
-  /** Values of states `[R, S]` in the normaliser's units, each distinct state valued once. */
-  async function valuesOf(states: Float32Array, out: Float32Array): Promise<Float32Array> {
+  /** Values of states `[R, S]` in the normaliser's units. */
+  async function valuesOf(states: Float32Array, out: Float32Array): Promise<void> {
     const distinct = findStates(states, out.length, stateSize);
-    const program = await valuing.for(capacityFor(distinct.count));
+    const program = await valuePrograms.for(capacityFor(distinct.count));
     copyRows(states, stateSize, distinct.first, distinct.count, program.inputs.states);
     await program.run();
     const found = program.results.values as Float32Array;
     for (let k = 0; k < out.length; k++) out[k] = found[distinct.index[k]];
-    return out;
   }
 
-  async function estimateAdvantages(): Promise<void> {
-    const { mean: centre, deviation } = units();
-    await valuesOf(rollout.states, oldValues);
-    const last = await valuesOf(rollout.lastStates, new Float32Array(environments));
-    for (let k = 0; k < samples; k++) values[k] = oldValues[k] * deviation + centre;
-    for (let k = 0; k < samples; k++) {
-      const next = k + environments;
-      const following = next < samples ? values[next] : last[next - samples] * deviation + centre;
-      nextValues[k] = rollout.ended[k] ? 0 : following;
-    }
-    if (config.bootstrapTimeLimit && rollout.truncated.includes(1)) {
-      const final = await valuesOf(rollout.finalStates, new Float32Array(samples));
+  return {
+    async estimate(): Promise<Estimate> {
+      const { mean: centre, deviation } = valueScale(config, normaliser);
+      await valuesOf(rollout.states, oldValues);
+      await valuesOf(rollout.lastStates, lastValues);
+      if (config.bootstrapTimeLimit) await valuesOf(rollout.finalStates, finalValues);
+      for (let k = 0; k < samples; k++) values[k] = oldValues[k] * deviation + centre;
       for (let k = 0; k < samples; k++) {
-        if (rollout.truncated[k]) nextValues[k] = final[k] * deviation + centre;
+        const next = k + environments;
+        if (!rollout.ended[k]) {
+          nextValues[k] = next < samples ? values[next] : lastValues[next - samples] * deviation + centre;
+        } else if (config.bootstrapTimeLimit && rollout.truncated[k]) {
+          nextValues[k] = finalValues[k] * deviation + centre;
+        } else {
+          nextValues[k] = 0;
+        }
       }
-    }
-    const valued = { ...rollout, values, nextValues };
-    generalisedAdvantages(valued, config.discount, config.traceDecay, advantages, returns);
-    if (config.normaliseAdvantages) standardise(advantages);
-  }
+      const valued = { ...rollout, values, nextValues };
+      generalisedAdvantages(valued, config.discount, config.traceDecay, advantages, returns);
+      if (config.normaliseAdvantages) standardise(advantages);
+      return { advantages, returns, oldValues };
+    },
+    dispose: valuePrograms.dispose,
+  };
+}
 
-  // The policy's step
+// ── The policy's step ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  const buildRows = conditionalRowBuilder(actor, samples);
+/** Clipped steps of the policy on minibatches of the rollout. */
+function createPolicyStepper(
+  engine: Engine,
+  config: MappoConfig,
+  policy: BnPolicy,
+  network: MappoNetworks["policy"],
+  rollout: Rollout,
+) {
+  const { agents, actions } = policy.actor.options;
 
-  /**
-   * Sums over samples that share decision and action: `positive` and `negative` advantages over the number of samples;
-   * `weight` is the share of samples of each decision.
-   */
-  const policySteps = sizedPrograms((observations: number, parents: number, rows: number) =>
+  const programs = sizedPrograms((observations: number, parents: number, rows: number) =>
     compile(engine, {
       name: "mappo: policy step",
       inputs: {
@@ -477,10 +629,10 @@ export function mappoUpdater(
         weight: { dtype: "float32", shape: [rows] },
         entropyCoefficient: { dtype: "float32", shape: [] },
       },
-      variables: policyNetwork.variables,
+      variables: network.variables,
       build(leaves) {
-        const views = unpack(leaves.parameters, policyNetwork.layout);
-        const logProbabilities = conditionalLogProbabilities(actor, views, leaves);
+        const views = unpack(leaves.parameters, network.layout);
+        const logProbabilities = conditionalLogProbabilities(policy.actor, views, leaves);
         const ratio = exp(sub(logProbabilities, leaves.oldLogProbabilities));
         // min(rA, clip(r)A) is A min(r, 1 + clip) for positive and A max(r, 1 - clip) for negative advantages.
         const gain = add(
@@ -491,7 +643,7 @@ export function mappoUpdater(
         const entropy = sum(mul(rowEntropy, leaves.weight));
         const policyLoss = neg(sum(gain));
         const loss = sub(policyLoss, mul(entropy, leaves.entropyCoefficient));
-        const { gradientNorm, updates } = policyNetwork.step(loss, views, leaves);
+        const { gradientNorm, updates } = network.step(loss, views, leaves);
         return {
           results: {
             "policy loss": policyLoss,
@@ -506,87 +658,128 @@ export function mappoUpdater(
     }),
   );
 
-  /** What the actor is asked about: the stored decisions or, with `resample`, ones under DAGs drawn anew. */
-  async function jointSamples(): Promise<JointSamples> {
-    const stored: JointSamples = rollout;
-    if (config.resample === "none") return stored;
-    const acting = await policy.actorFor(samples);
-    const redrawn = dagWriter(policy.dagSource, samples, agents);
-    redrawn.draw({ scores: rollout.dependency, rng: resampleRng }, acting.dags);
-    const parents = acting.dags.parents.slice();
-    // Equal decisions may have been taken with different probabilities now, so those keep samples apart.
-    const tag = rollout.logProbabilities;
-    if (config.resample === "dag") return { ...stored, parents, tag };
-    acting.observations.set(rollout.observations);
-    if (acting.available !== undefined) acting.available.set(rollout.available!);
-    resampleRng.fillGumbel(acting.noise);
-    await acting.run();
-    return { ...stored, parents, actions: acting.actions.slice(), tag };
-  }
+  return {
+    /** @param rows the different decisions of the minibatch */
+    async step(
+      minibatch: Int32Array,
+      rows: ConditionalRows,
+      advantages: Float64Array,
+      entropyCoefficient: number,
+    ): Promise<Metrics> {
+      const { inputs, results, run } = await programs.for(...rows.sizes);
+      rows.fill(inputs);
+      const sums = sumByDecision(minibatch, rows, advantages, rollout, agents, actions);
+      inputs.positive.set(sums.positive);
+      inputs.negative.set(sums.negative);
+      inputs.weight.set(sums.weight);
+      inputs.oldLogProbabilities.set(sums.oldLogProbabilities);
+      inputs.entropyCoefficient[0] = entropyCoefficient;
+      await run();
+      return {
+        "train/policy-loss": Number(results["policy loss"][0]),
+        "train/entropy": Number(results.entropy[0]),
+        "train/actor-gradient-norm": Number(results["actor gradient norm"][0]),
+        "train/distinct-decisions": rows.count,
+        ...ratioStatistics(
+          results.logProbabilities as Float32Array,
+          minibatch,
+          rows,
+          rollout,
+          agents,
+          actions,
+          config.clip,
+        ),
+      };
+    },
+    dispose: programs.dispose,
+  };
+}
 
-  async function stepPolicy(rows: ConditionalRows, minibatch: Int32Array, entropyCoefficient: number) {
-    const { inputs, results, run } = await policySteps.for(...rows.sizes);
-    rows.fill(inputs);
-    const entries = rows.sizes[2] * actions;
-    const positive = new Float64Array(entries);
-    const negative = new Float64Array(entries);
-    const weight = new Float64Array(rows.sizes[2]);
-    const old = inputs.oldLogProbabilities.fill(0);
-    const share = 1 / (minibatch.length * agents);
-    for (let n = 0; n < minibatch.length; n++) {
-      const advantage = advantages[minibatch[n]] * share;
-      for (let i = 0; i < agents; i++) {
-        const decision = minibatch[n] * agents + i;
-        const row = rows.rowOf[n * agents + i];
-        const entry = row * actions + rollout.actions[decision];
-        (advantage > 0 ? positive : negative)[entry] += advantage;
-        weight[row] += share;
-        old[entry] = rollout.logProbabilities[decision];
-      }
+/**
+ * The clipped objective's data by decision and action, `[K, A]` (`weight`: `[K]`), instead of by sample. Samples that
+ * share a decision and an action also share the ratio, and the objective is linear in positive and in negative
+ * advantages, so summing each kind loses nothing. This needs equal old log-probabilities in a row: they are, since one
+ * policy took all of a rollout's decisions, and where decisions are redrawn their tag keeps others apart.
+ */
+function sumByDecision(
+  minibatch: Int32Array,
+  rows: ConditionalRows,
+  advantages: Float64Array,
+  rollout: Rollout,
+  agents: number,
+  actions: number,
+) {
+  const capacity = rows.sizes[2];
+  const positive = new Float64Array(capacity * actions);
+  const negative = new Float64Array(capacity * actions);
+  const oldLogProbabilities = new Float32Array(capacity * actions);
+  const weight = new Float64Array(capacity);
+  const perDecision = 1 / (minibatch.length * agents);
+  for (let n = 0; n < minibatch.length; n++) {
+    const advantage = advantages[minibatch[n]] * perDecision;
+    for (let i = 0; i < agents; i++) {
+      const decision = minibatch[n] * agents + i;
+      const row = rows.rowOf[n * agents + i];
+      const entry = row * actions + rollout.actions[decision];
+      (advantage > 0 ? positive : negative)[entry] += advantage;
+      weight[row] += perDecision;
+      oldLogProbabilities[entry] = rollout.logProbabilities[decision];
     }
-    inputs.positive.set(positive);
-    inputs.negative.set(negative);
-    inputs.weight.set(weight);
-    inputs.entropyCoefficient[0] = entropyCoefficient;
-    await run();
-    return {
-      "train/policy-loss": Number(results["policy loss"][0]),
-      "train/entropy": Number(results.entropy[0]),
-      "train/actor-gradient-norm": Number(results["actor gradient norm"][0]),
-      ...ratioStatistics(results.logProbabilities as Float32Array, rows, minibatch),
-    };
   }
+  return { positive, negative, weight, oldLogProbabilities };
+}
 
-  /** How far the policy was, before the step, from the one that acted, over the samples of a minibatch. */
-  function ratioStatistics(logProbabilities: Float32Array, rows: ConditionalRows, minibatch: Int32Array) {
-    let divergence = 0;
-    let clipped = 0;
-    let largest = 0;
-    for (let n = 0; n < minibatch.length; n++) {
-      for (let i = 0; i < agents; i++) {
-        const decision = minibatch[n] * agents + i;
-        const entry = rows.rowOf[n * agents + i] * actions + rollout.actions[decision];
-        const change = logProbabilities[entry] - rollout.logProbabilities[decision];
-        const error = Math.abs(Math.exp(change) - 1);
-        divergence -= change;
-        if (error > config.clip) clipped++;
-        largest = Math.max(largest, error);
-      }
+/**
+ * How far the policy was, before the step, from the one that acted, over the samples of a minibatch. The divergence is
+ * estimated by the mean of the negative log-ratio.
+ */
+function ratioStatistics(
+  logProbabilities: Float32Array,
+  minibatch: Int32Array,
+  rows: ConditionalRows,
+  rollout: Rollout,
+  agents: number,
+  actions: number,
+  clipRange: number,
+) {
+  let divergence = 0;
+  let clipped = 0;
+  let largest = 0;
+  for (let n = 0; n < minibatch.length; n++) {
+    for (let i = 0; i < agents; i++) {
+      const decision = minibatch[n] * agents + i;
+      const entry = rows.rowOf[n * agents + i] * actions + rollout.actions[decision];
+      const change = logProbabilities[entry] - rollout.logProbabilities[decision];
+      const error = Math.abs(Math.exp(change) - 1);
+      divergence -= change;
+      if (error > clipRange) clipped++;
+      largest = Math.max(largest, error);
     }
-    const decisions = minibatch.length * agents;
-    return {
-      "train/approximate-kl": divergence / decisions,
-      "train/clip-fraction": clipped / decisions,
-      "train/largest-ratio-change": largest,
-    };
   }
+  const decisions = minibatch.length * agents;
+  return {
+    "train/approximate-kl": divergence / decisions,
+    "train/clip-fraction": clipped / decisions,
+    "train/largest-ratio-change": largest,
+  };
+}
 
-  // The critic's step
+// ── The critic's step ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  const findMinibatchStates = distinctRowFinder(minibatchSize);
+/** Clipped regression steps of the critic on minibatches of the rollout. */
+function createValueStepper(
+  engine: Engine,
+  config: MappoConfig,
+  critic: MappoNetworks["critic"],
+  rollout: Rollout,
+  normaliser: ValueNormaliser,
+  minibatchSize: number,
+) {
+  const stateSize = rollout.states.length / (rollout.steps * rollout.environments);
+  const findStates = distinctRowFinder(minibatchSize);
   const minibatchStates = new Float32Array(minibatchSize * stateSize);
 
-  const valueSteps = sizedPrograms((states: number) =>
+  const programs = sizedPrograms((states: number) =>
     compile(engine, {
       name: "mappo: value step",
       inputs: {
@@ -609,80 +802,24 @@ export function mappoUpdater(
     }),
   );
 
-  async function stepValue(minibatch: Int32Array) {
-    copyRows(rollout.states, stateSize, minibatch, minibatchSize, minibatchStates);
-    const distinct = findMinibatchStates(minibatchStates, minibatchSize, stateSize);
-    const { inputs, results, run } = await valueSteps.for(capacityFor(distinct.count));
-    copyRows(minibatchStates, stateSize, distinct.first, distinct.count, inputs.states);
-    inputs.stateRow.set(distinct.index);
-    const targets = Float64Array.from(minibatch, (sample) => returns[sample]);
-    normaliser.update(targets);
-    const { mean: centre, deviation } = units();
-    inputs.returns.set(targets.map((target) => (target - centre) / deviation));
-    inputs.oldValues.set(Float32Array.from(minibatch, (sample) => oldValues[sample]));
-    await run();
-    return {
-      "train/value-loss": Number(results["value loss"][0]),
-      "train/critic-gradient-norm": Number(results["critic gradient norm"][0]),
-    };
-  }
-
-  // The update
-
-  const { entropyCoefficient, finalEntropyCoefficient = entropyCoefficient } = config;
-  const inOrder = Int32Array.from({ length: samples }, (_, k) => k);
-
   return {
-    /**
-     * One update: all epochs over the rollout.
-     *
-     * @param progress share of the run that is over, in `[0, 1]`, which schedules follow
-     * @returns means over the steps of the update; `train/first-ratio-error` is the largest distance of a ratio from 1
-     * at the first step, which is rounding unless samples are redrawn
-     */
-    async update(progress: number): Promise<Metrics> {
-      const entropy = entropyCoefficient + (finalEntropyCoefficient - entropyCoefficient) * progress;
-      await estimateAdvantages();
-      const steps: Metrics[] = [];
-      let rows: ConditionalRows | undefined;
-      for (let epoch = 0; epoch < config.epochs; epoch++) {
-        const joint = await jointSamples();
-        const order = config.minibatches === 1 ? inOrder : minibatchRng.permutation(samples);
-        for (let start = 0; start < samples; start += minibatchSize) {
-          const minibatch = order.subarray(start, start + minibatchSize);
-          const unchanged = config.minibatches === 1 && config.resample === "none";
-          rows = rows !== undefined && unchanged ? rows : buildRows(joint, minibatch);
-          const forPolicy = await stepPolicy(rows, minibatch, entropy);
-          steps.push({
-            ...forPolicy,
-            ...(await stepValue(minibatch)),
-            "train/distinct-decisions": rows.count,
-          });
-        }
-      }
-      return { ...means(steps), "train/first-ratio-error": steps[0]["train/largest-ratio-change"] };
+    async step(minibatch: Int32Array, returns: Float64Array, oldValues: Float32Array): Promise<Metrics> {
+      copyRows(rollout.states, stateSize, minibatch, minibatchSize, minibatchStates);
+      const distinct = findStates(minibatchStates, minibatchSize, stateSize);
+      const { inputs, results, run } = await programs.for(capacityFor(distinct.count));
+      copyRows(minibatchStates, stateSize, distinct.first, distinct.count, inputs.states);
+      inputs.stateRow.set(distinct.index);
+      const targets = Float64Array.from(minibatch, (sample) => returns[sample]);
+      normaliser.update(targets);
+      const { mean: centre, deviation } = valueScale(config, normaliser);
+      inputs.returns.set(targets.map((target) => (target - centre) / deviation));
+      inputs.oldValues.set(Float32Array.from(minibatch, (sample) => oldValues[sample]));
+      await run();
+      return {
+        "train/value-loss": Number(results["value loss"][0]),
+        "train/critic-gradient-norm": Number(results["critic gradient norm"][0]),
+      };
     },
-    state: (): UpdaterState => ({
-      normaliser: normaliser.state(),
-      minibatches: minibatchRng.state(),
-      resample: resampleRng.state(),
-    }),
-    restore(state: UpdaterState): void {
-      normaliser.restore(state.normaliser);
-      minibatchRng.restore(state.minibatches);
-      resampleRng.restore(state.resample);
-    },
-    async dispose() {
-      for (const programs of [valuing, policySteps, valueSteps]) await programs.dispose();
-    },
+    dispose: programs.dispose,
   };
 }
-
-/** Mean of each metric over the steps of an update. */
-const means = (steps: readonly Metrics[]): Metrics =>
-  Object.fromEntries(
-    Object.keys(steps[0]).map((name) => [
-      name,
-      steps.reduce((total, step) => total + step[name], 0) / steps.length,
-    ]),
-  );

@@ -20,3 +20,15 @@ test("each combination of sizes is made once, and all are disposed of", async ()
   await programs.for(23);
   expect(events.at(-1)).toBe("make 23");
 });
+
+test("a program that could not be made is made again", async () => {
+  let attempts = 0;
+  const programs = sizedPrograms(async () => {
+    if (attempts++ === 0) throw new Error("no memory");
+    return { dispose: async () => {} };
+  });
+  await expect(programs.for(1)).rejects.toThrow("no memory");
+  await programs.for(1);
+  await programs.dispose();
+  expect(attempts).toBe(2);
+});

@@ -12,9 +12,13 @@ export function sizedPrograms<P extends { dispose(): Promise<void> }>(
   return {
     for(...sizes) {
       const key = sizes.join(" ");
-      const known = programs.get(key) ?? make(...sizes);
-      programs.set(key, known);
-      return known;
+      const known = programs.get(key);
+      if (known !== undefined) return known;
+      const made = make(...sizes);
+      programs.set(key, made);
+      // A failure is for the caller to see; the next call tries again.
+      made.catch(() => programs.delete(key));
+      return made;
     },
     async dispose() {
       for (const program of programs.values()) await (await program).dispose();
