@@ -168,6 +168,16 @@ describe("a learner restored from a snapshot goes on bit for bit", () => {
     }
     for (const learner of [whole, first, fresh, used]) await learner.dispose();
   });
+
+  test.each(["full", "random(4,episode)"])("from before its first iteration, dag=%s", async (dag) => {
+    const config = { ...quick, dag };
+    const first = await create(coordinated, config, 5, 400);
+    const saved = first.snapshot();
+    const expected = await iterate(first, 2);
+    first.restore(saved);
+    expect(await iterate(first, 2)).toEqual(expected);
+    await first.dispose();
+  });
 });
 
 describe("randomness", () => {

@@ -342,7 +342,7 @@ export async function mappoCollector(
   const { environments, steps } = rollout;
   const { actions } = policy.actor.options;
   const actor = await policy.createActor(environments, batch.observations);
-  const dags = dagWriter(policy.dagSource, environments, agents);
+  let dags = dagWriter(policy.dagSource, environments, agents);
   const noiseRng = rng.split("noise");
   const context = { scores: batch.dependency, rng: rng.split("dag") };
   let started = false;
@@ -396,6 +396,7 @@ export async function mappoCollector(
       started = state.started;
       noiseRng.restore(state.noise);
       context.rng.restore(state.dag);
+      dags = dagWriter(policy.dagSource, environments, agents);
       actor.dags.parents.set(tensors["dag/parents"]);
       actor.dags.order.set(tensors["dag/order"]);
     },
@@ -480,19 +481,20 @@ export function mappoUpdater(
     async update(progress) {
       const entropyWeight = entropyCoefficient + (finalEntropyCoefficient - entropyCoefficient) * progress;
       const { advantages, returns, oldValues } = await estimator.estimate();
-      const everything =
-        config.minibatches === 1 && config.resample === "none" ? buildRows(rollout, inOrder) : undefined;
+      const sameEveryEpoch = config.minibatches === 1 && config.resample === "none";
       const stepMetrics: Metrics[] = [];
+      let stepPolicy: PolicyStep | undefined;
+      let stepValue: ValueStep | undefined;
       for (let epoch = 0; epoch < config.epochs; epoch++) {
         const decisions = await decisionsToScore();
         const order = config.minibatches === 1 ? inOrder : minibatchRng.permutation(samples);
         for (let start = 0; start < samples; start += minibatchSize) {
           const minibatch = order.subarray(start, start + minibatchSize);
-          const rows = everything ?? buildRows(decisions, minibatch);
-          stepMetrics.push({
-            ...(await policyStepper.step(minibatch, rows, advantages, entropyWeight)),
-            ...(await valueStepper.step(minibatch, returns, oldValues)),
-          });
+          if (stepPolicy === undefined || stepValue === undefined || !sameEveryEpoch) {
+            stepPolicy = await policyStepper.prepare(minibatch, buildRows(decisions, minibatch), advantages);
+            stepValue = await valueStepper.prepare(minibatch, returns, oldValues);
+          }
+          stepMetrics.push({ ...(await stepPolicy(entropyWeight)), ...(await stepValue()) });
         }
       }
       return {
@@ -608,6 +610,9 @@ function advantageEstimator(
 
 // ── The policy's step ─────────────────────────────────────────────────────────────────────────────────────────────
 
+/** One step on the minibatch it was prepared for, until the next is prepared. */
+type PolicyStep = (entropyCoefficient: number) => Promise<Metrics>;
+
 /** Clipped steps of the policy on minibatches of the rollout. */
 function createPolicyStepper(
   engine: Engine,
@@ -660,46 +665,51 @@ function createPolicyStepper(
 
   return {
     /** @param rows the different decisions of the minibatch */
-    async step(
+    async prepare(
       minibatch: Int32Array,
       rows: ConditionalRows,
       advantages: Float64Array,
-      entropyCoefficient: number,
-    ): Promise<Metrics> {
+    ): Promise<PolicyStep> {
       const { inputs, results, run } = await programs.for(...rows.sizes);
-      rows.fill(inputs);
       const sums = sumByDecision(minibatch, rows, advantages, rollout, agents, actions);
+      rows.fill(inputs);
       inputs.positive.set(sums.positive);
       inputs.negative.set(sums.negative);
       inputs.weight.set(sums.weight);
       inputs.oldLogProbabilities.set(sums.oldLogProbabilities);
-      inputs.entropyCoefficient[0] = entropyCoefficient;
-      await run();
-      return {
-        "train/policy-loss": Number(results["policy loss"][0]),
-        "train/entropy": Number(results.entropy[0]),
-        "train/actor-gradient-norm": Number(results["actor gradient norm"][0]),
-        "train/distinct-decisions": rows.count,
-        ...ratioStatistics(
-          results.logProbabilities as Float32Array,
-          minibatch,
-          rows,
-          rollout,
-          agents,
-          actions,
-          config.clip,
-        ),
+      return async (entropyCoefficient) => {
+        inputs.entropyCoefficient[0] = entropyCoefficient;
+        await run();
+        return {
+          "train/policy-loss": Number(results["policy loss"][0]),
+          "train/entropy": Number(results.entropy[0]),
+          "train/actor-gradient-norm": Number(results["actor gradient norm"][0]),
+          "train/distinct-decisions": rows.count,
+          ...ratioStatistics(results.logProbabilities as Float32Array, sums, config.clip),
+        };
       };
     },
     dispose: programs.dispose,
   };
 }
 
+/** The clipped objective's data by decision and action, `[K, A]` (`weight`: `[K]`). */
+interface DecisionSums {
+  /** Sum of positive advantages over the number of decisions. */
+  readonly positive: Float64Array;
+  /** Sum of negative advantages over the number of decisions. */
+  readonly negative: Float64Array;
+  /** Share of the decisions. */
+  readonly weight: Float64Array;
+  /** How often the action was taken. */
+  readonly counts: Int32Array;
+  readonly oldLogProbabilities: Float32Array;
+}
+
 /**
- * The clipped objective's data by decision and action, `[K, A]` (`weight`: `[K]`), instead of by sample. Samples that
- * share a decision and an action also share the ratio, and the objective is linear in positive and in negative
- * advantages, so summing each kind loses nothing. This needs equal old log-probabilities in a row: they are, since one
- * policy took all of a rollout's decisions, and where decisions are redrawn their tag keeps others apart.
+ * Sums samples that share a decision and an action: they also share the ratio, and the objective is linear in positive
+ * and in negative advantages, so summing each kind loses nothing. This needs equal old log-probabilities in a row: they
+ * are, since one policy took all of a rollout's decisions, and where decisions are redrawn their tag keeps others apart.
  */
 function sumByDecision(
   minibatch: Int32Array,
@@ -708,12 +718,13 @@ function sumByDecision(
   rollout: Rollout,
   agents: number,
   actions: number,
-) {
+): DecisionSums {
   const capacity = rows.sizes[2];
   const positive = new Float64Array(capacity * actions);
   const negative = new Float64Array(capacity * actions);
-  const oldLogProbabilities = new Float32Array(capacity * actions);
   const weight = new Float64Array(capacity);
+  const counts = new Int32Array(capacity * actions);
+  const oldLogProbabilities = new Float32Array(capacity * actions);
   const perDecision = 1 / (minibatch.length * agents);
   for (let n = 0; n < minibatch.length; n++) {
     const advantage = advantages[minibatch[n]] * perDecision;
@@ -723,40 +734,38 @@ function sumByDecision(
       const entry = row * actions + rollout.actions[decision];
       (advantage > 0 ? positive : negative)[entry] += advantage;
       weight[row] += perDecision;
+      counts[entry]++;
       oldLogProbabilities[entry] = rollout.logProbabilities[decision];
     }
   }
-  return { positive, negative, weight, oldLogProbabilities };
+  return { positive, negative, weight, counts, oldLogProbabilities };
 }
 
 /**
- * How far the policy was, before the step, from the one that acted, over the samples of a minibatch. The divergence is
- * estimated by the mean of the negative log-ratio.
+ * How far the policy was, before the step, from the one that acted, over all decisions of a minibatch. The divergence
+ * is estimated by the mean of the negative log-ratio.
+ *
+ * @param logProbabilities `[K, A]`
  */
 function ratioStatistics(
   logProbabilities: Float32Array,
-  minibatch: Int32Array,
-  rows: ConditionalRows,
-  rollout: Rollout,
-  agents: number,
-  actions: number,
+  { counts, oldLogProbabilities }: DecisionSums,
   clipRange: number,
 ) {
+  let decisions = 0;
   let divergence = 0;
   let clipped = 0;
   let largest = 0;
-  for (let n = 0; n < minibatch.length; n++) {
-    for (let i = 0; i < agents; i++) {
-      const decision = minibatch[n] * agents + i;
-      const entry = rows.rowOf[n * agents + i] * actions + rollout.actions[decision];
-      const change = logProbabilities[entry] - rollout.logProbabilities[decision];
-      const error = Math.abs(Math.exp(change) - 1);
-      divergence -= change;
-      if (error > clipRange) clipped++;
-      largest = Math.max(largest, error);
-    }
+  for (let entry = 0; entry < counts.length; entry++) {
+    const count = counts[entry];
+    if (count === 0) continue;
+    const change = logProbabilities[entry] - oldLogProbabilities[entry];
+    const error = Math.abs(Math.exp(change) - 1);
+    decisions += count;
+    divergence -= count * change;
+    if (error > clipRange) clipped += count;
+    largest = Math.max(largest, error);
   }
-  const decisions = minibatch.length * agents;
   return {
     "train/approximate-kl": divergence / decisions,
     "train/clip-fraction": clipped / decisions,
@@ -765,6 +774,9 @@ function ratioStatistics(
 }
 
 // ── The critic's step ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/** One step on the minibatch it was prepared for, until the next is prepared. */
+type ValueStep = () => Promise<Metrics>;
 
 /** Clipped regression steps of the critic on minibatches of the rollout. */
 function createValueStepper(
@@ -803,21 +815,23 @@ function createValueStepper(
   );
 
   return {
-    async step(minibatch: Int32Array, returns: Float64Array, oldValues: Float32Array): Promise<Metrics> {
+    async prepare(minibatch: Int32Array, returns: Float64Array, oldValues: Float32Array): Promise<ValueStep> {
       copyRows(rollout.states, stateSize, minibatch, minibatchSize, minibatchStates);
       const distinct = findStates(minibatchStates, minibatchSize, stateSize);
       const { inputs, results, run } = await programs.for(capacityFor(distinct.count));
       copyRows(minibatchStates, stateSize, distinct.first, distinct.count, inputs.states);
       inputs.stateRow.set(distinct.index);
-      const targets = Float64Array.from(minibatch, (sample) => returns[sample]);
-      normaliser.update(targets);
-      const { mean: centre, deviation } = valueScale(config, normaliser);
-      inputs.returns.set(targets.map((target) => (target - centre) / deviation));
       inputs.oldValues.set(Float32Array.from(minibatch, (sample) => oldValues[sample]));
-      await run();
-      return {
-        "train/value-loss": Number(results["value loss"][0]),
-        "train/critic-gradient-norm": Number(results["critic gradient norm"][0]),
+      const targets = Float64Array.from(minibatch, (sample) => returns[sample]);
+      return async () => {
+        normaliser.update(targets);
+        const { mean: centre, deviation } = valueScale(config, normaliser);
+        for (let n = 0; n < minibatchSize; n++) inputs.returns[n] = (targets[n] - centre) / deviation;
+        await run();
+        return {
+          "train/value-loss": Number(results["value loss"][0]),
+          "train/critic-gradient-norm": Number(results["critic gradient norm"][0]),
+        };
       };
     },
     dispose: programs.dispose,

@@ -127,22 +127,22 @@ describe("conditionalRowBuilder", () => {
   });
 
   test("what is left of a program's inputs asks harmless questions", () => {
-    const actor = actorOf({ agents: 5, observationSize: 1, actions: 2, parentInput: "actions" });
+    const actor = actorOf({ agents: 9, observationSize: 1, actions: 2, parentInput: "actions" });
     const samples: JointSamples = {
-      observations: Float32Array.of(1, 2, 3, 4, 5),
-      parents: new Float32Array(25),
-      actions: new Int32Array(5),
-      available: new Float32Array(10).fill(0),
+      observations: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9),
+      parents: new Float32Array(81),
+      actions: new Int32Array(9),
+      available: new Float32Array(18).fill(0),
     };
     const rows = conditionalRowBuilder(actor, 3)(samples);
-    expect(rows.count).toBe(5);
-    expect(rows.sizes).toEqual([6, 1, 6]);
-    const inputs = filled(rows, 1, 10, 2);
-    expect([...inputs.observations]).toEqual([1, 2, 3, 4, 5, 0]);
-    expect([...inputs.parents]).toEqual(new Array(10).fill(0));
-    expect([...inputs.observationRow]).toEqual([0, 6, 12, 18, 24, 0]);
-    expect([...inputs.parentRow]).toEqual([0, 1, 2, 3, 4, 0]);
-    expect([...inputs.available!]).toEqual([...new Array(10).fill(0), 1, 1]);
+    expect(rows.count).toBe(9);
+    expect(rows.sizes).toEqual([10, 1, 10]);
+    const inputs = filled(rows, 1, 18, 2);
+    expect([...inputs.observations]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 0]);
+    expect([...inputs.parents]).toEqual(new Array(18).fill(0));
+    expect([...inputs.observationRow]).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 0]);
+    expect([...inputs.parentRow]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 0]);
+    expect([...inputs.available!]).toEqual([...new Array(18).fill(0), 1, 1]);
   });
 
   test("slots of non-parents do not keep decisions apart", () => {

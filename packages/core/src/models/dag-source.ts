@@ -217,6 +217,6 @@ export function dagWriter(source: DagSource, size: number, agents: number): DagW
 export function meanDensity(parents: Float32Array, size: number, agents: number): number {
   if (agents < 2) return 0;
   let edges = 0;
-  for (const entry of parents) edges += entry;
+  for (let k = 0; k < parents.length; k++) edges += parents[k];
   return edges / (size * ((agents * (agents - 1)) / 2));
 }

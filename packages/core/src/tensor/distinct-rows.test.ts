@@ -59,13 +59,13 @@ describe("distinctRowFinder", () => {
 });
 
 describe("capacityFor", () => {
-  test("gives the next of few sizes, at most half as large again", () => {
-    expect([1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 17, 25].map(capacityFor)).toEqual([
-      1, 2, 3, 4, 6, 6, 8, 8, 12, 12, 16, 24, 32,
+  test("gives the next of few sizes, at most a quarter larger", () => {
+    expect([0, 1, 2, 5, 7, 8, 9, 10, 11, 13, 15, 17, 21, 33, 4100].map(capacityFor)).toEqual([
+      1, 1, 2, 5, 7, 8, 10, 10, 12, 14, 16, 20, 24, 40, 5120,
     ]);
     for (let count = 1; count < 5000; count++) {
       expect(capacityFor(count)).toBeGreaterThanOrEqual(count);
-      expect(capacityFor(count)).toBeLessThanOrEqual(1.5 * count);
+      expect(capacityFor(count)).toBeLessThanOrEqual(1.25 * count);
     }
   });
 });

@@ -59,14 +59,13 @@ export function distinctRowFinder(
 }
 
 /**
- * Size of the compiled program that serves `count` rows: the next of 1, 2, 3, 4, 6, 8, 12, 16, 24, ... Programs have
- * static shapes, so a few sizes, each at most half as large again as needed, serve every batch.
+ * Size of the compiled program that serves `count` rows: the next of 1, 2, ..., 8, 10, 12, 14, 16, 20, 24, 28, 32, ...
+ * Programs have static shapes, so a few sizes, each at most a quarter larger than needed, serve every batch.
  */
 export function capacityFor(count: number): number {
-  let power = 1;
-  while (power < count) power *= 2;
-  const between = (power * 3) / 4;
-  return power >= 4 && between >= count ? between : power;
+  let step = 1;
+  while (8 * step < count) step *= 2;
+  return Math.max(1, Math.ceil(count / step) * step);
 }
 
 /** Copies rows `which[0..count-1]` of a table to the front of another and fills the rest of it with zeros. */
