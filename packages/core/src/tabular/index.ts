@@ -1,4 +1,24 @@
 export {
+  type Bound,
+  type BoundPaper,
+  type BoundSetting,
+  boundSetting,
+  type IterationBound,
+  isRefinement,
+  lemma2,
+  lemma3BnRates,
+  lemma3Subteams,
+  partitionComplexity,
+  smoothness,
+  splitDifference,
+  stationarityLevel,
+  subteamPartition,
+  theorem1,
+  theorem2BnRates,
+  theorem2Subteams,
+  theoryStepSize,
+} from "./bounds.ts";
+export {
   type CooperativeMarkovGame,
   checkGame,
   denseGame,
@@ -16,6 +36,15 @@ export {
   type DecompositionOptions,
   decompositionErrors,
 } from "./decomposition.ts";
+export {
+  type Ascent,
+  type AscentOptions,
+  type AscentRecord,
+  type AscentState,
+  createAscent,
+  practicalStepSize,
+  runAscent,
+} from "./gradient-ascent.ts";
 export {
   enumerateJointActions,
   jointActionCount,
@@ -37,3 +66,10 @@ export {
   thetaLayout,
   thetaToNested,
 } from "./theta-layout.ts";
+export {
+  requirePositiveVisitation,
+  type UnvisitedStates,
+  unvisitedStates,
+  visitationMismatch,
+  visitationMismatchBound,
+} from "./visitation.ts";

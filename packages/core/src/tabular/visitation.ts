@@ -1,0 +1,116 @@
+import { InputError } from "../errors.ts";
+import type { CooperativeMarkovGame } from "./cooperative-game.ts";
+import { jointActionCount } from "./joint-action.ts";
+import { optimalValue } from "./policy-value.ts";
+import { transitionOperator } from "./transition-operator.ts";
+
+/** States that break the assumption `d_pi(s) > 0` for every policy and state, in increasing order. */
+export interface UnvisitedStates {
+  /** No policy ever visits these. */
+  readonly unreachable: readonly number[];
+  /** Some policy visits these, another one never does. */
+  readonly avoidable: readonly number[];
+}
+
+/**
+ * The states that some policy never visits, found on the graph of positive transition probabilities. The bounds assume
+ * that there are none (Subteams and BN-rates, Assumption 1); an initial distribution that is positive everywhere is enough.
+ */
+export function unvisitedStates(game: CooperativeMarkovGame): UnvisitedStates {
+  const { states, initial } = game;
+  const joint = jointActionCount(game.actions);
+  const operator = transitionOperator(game);
+  const reachable = reachableStates(game);
+  const unreachable: number[] = [];
+  const avoidable: number[] = [];
+  const leaving = new Float64Array(states * joint);
+  for (let s = 0; s < states; s++) {
+    if (!reachable[s]) unreachable.push(s);
+    else if (initial[s] === 0 && canAvoid(s)) avoidable.push(s);
+  }
+  return { unreachable, avoidable };
+
+  /** Whether the largest set of states without `s` that some policy never leaves holds all initial states. */
+  function canAvoid(s: number): boolean {
+    const outside = new Float64Array(states);
+    outside[s] = 1;
+    for (let shrunk = true; shrunk; ) {
+      shrunk = false;
+      // A sum of non-negative numbers is exactly zero only where all of them are.
+      operator.expectNext(outside, leaving);
+      for (let x = 0; x < states; x++) {
+        if (outside[x] === 1 || leaving.subarray(x * joint, (x + 1) * joint).includes(0)) continue;
+        if (initial[x] > 0) return false;
+        outside[x] = 1;
+        shrunk = true;
+      }
+    }
+    return true;
+  }
+}
+
+/**
+ * @throws InputError naming the first states that some policy never visits
+ */
+export function requirePositiveVisitation(game: CooperativeMarkovGame): void {
+  const { unreachable, avoidable } = unvisitedStates(game);
+  if (unreachable.length > 0) {
+    throw new InputError(
+      `game: states ${listed(unreachable)} cannot be reached, expected visits of every state`,
+    );
+  }
+  if (avoidable.length > 0) {
+    throw new InputError(
+      `game: states ${listed(avoidable)} are never visited by some policies, expected visits under every policy`,
+    );
+  }
+}
+
+/**
+ * `M = max_{pi, pi', s} d_pi(s) / d_pi'(s)`, exactly: the most and the fewest visits of each state are the optimal
+ * values of two single-agent problems over joint actions that pay 1 in that state. Infinite when some policy never visits
+ * a state (`unvisitedStates`).
+ */
+export function visitationMismatch(game: CooperativeMarkovGame): number {
+  const { states } = game;
+  const { unreachable, avoidable } = unvisitedStates(game);
+  if (unreachable.length + avoidable.length > 0) return Number.POSITIVE_INFINITY;
+  const joint = jointActionCount(game.actions);
+  const reward = new Float64Array(states * joint);
+  let mismatch = 1;
+  for (let s = 0; s < states; s++) {
+    reward.fill(1, s * joint, (s + 1) * joint);
+    const most = optimalValue(game, reward).value;
+    reward.fill(-1, s * joint, (s + 1) * joint);
+    const fewest = -optimalValue(game, reward).value;
+    reward.fill(0, s * joint, (s + 1) * joint);
+    mismatch = Math.max(mismatch, most / fewest);
+  }
+  return mismatch;
+}
+
+/** A bound on `visitationMismatch` that needs no solving: `1 / ((1 - gamma) min_s mu(s))`. */
+export function visitationMismatchBound({ initial, discount }: CooperativeMarkovGame): number {
+  return 1 / ((1 - discount) * initial.reduce((least, mass) => Math.min(least, mass)));
+}
+
+function reachableStates(game: CooperativeMarkovGame): boolean[] {
+  const { states, initial } = game;
+  const edges = new Float64Array(states * states);
+  const everyAction = new Float64Array(states * jointActionCount(game.actions)).fill(1);
+  transitionOperator(game).averageOverActions(everyAction, edges);
+  const reached = Array.from(initial, (mass) => mass > 0);
+  const waiting = reached.flatMap((isReached, s) => (isReached ? [s] : []));
+  for (let s = waiting.pop(); s !== undefined; s = waiting.pop()) {
+    for (let next = 0; next < states; next++) {
+      if (edges[s * states + next] === 0 || reached[next]) continue;
+      reached[next] = true;
+      waiting.push(next);
+    }
+  }
+  return reached;
+}
+
+function listed(states: readonly number[]): string {
+  return states.length > 10 ? `${states.slice(0, 10).join(", ")}, ...` : states.join(", ");
+}
