@@ -54,30 +54,30 @@ function randomGame(actions: readonly number[], states: number, seed: number): G
 
 describe("Table 1 of Subteams", () => {
   test.each([
-    { sizes: [1, 1], leastSquares: [0.2025, 1.25], noisier: [0.16, 1.25] },
-    { sizes: [1, 2], leastSquares: [0.2936, 1.5], noisier: [0.224, 1.5] },
-    { sizes: [1, 1, 1], leastSquares: [0.3949, 2], noisier: [0.304, 2] },
-    { sizes: [1, 4], leastSquares: [0.3384, 1.4375], noisier: [0.2374, 1.4375] },
-    { sizes: [2, 3], leastSquares: [0.4779, 2.375], noisier: [0.3382, 2.375] },
+    { sizes: [1, 1], leastSquares: [0.2025, 1.25], minimax: [0.2025, 1.25], noisier: [0.16, 1.25] },
+    { sizes: [1, 2], leastSquares: [0.2936, 1.5], minimax: [0.2025, 1], noisier: [0.224, 1.5] },
+    { sizes: [1, 1, 1], leastSquares: [0.3949, 2], minimax: [0.2632, 1.3333], noisier: [0.304, 2] },
+    { sizes: [1, 4], leastSquares: [0.3384, 1.4375], minimax: [0.1833, 1], noisier: [0.2374, 1.4375] },
+    { sizes: [2, 3], leastSquares: [0.4779, 2.375], minimax: [0.1929, 1.3333], noisier: [0.3382, 2.375] },
     {
       sizes: [1, 1, 1, 1, 1],
       leastSquares: [0.6019, 1.5625],
+      minimax: [0.2891, 1.375],
       noisier: [0.43424, 1.5625],
     },
-    { sizes: [2], leastSquares: [0, 0], noisier: [0, 0] },
-    { sizes: [5], leastSquares: [0, 0], noisier: [0, 0] },
-  ])("blocks $sizes", async ({ sizes, leastSquares, noisier }) => {
+    { sizes: [2], leastSquares: [0, 0], minimax: [0, 0], noisier: [0, 0] },
+    { sizes: [5], leastSquares: [0, 0], minimax: [0, 0], noisier: [0, 0] },
+  ])("blocks $sizes", async ({ sizes, leastSquares, minimax, noisier }) => {
     const agents = sizes.reduce((sum, size) => sum + size, 0);
     const partition = consecutivePartition(sizes);
-    for (const [epsilon, printed] of [
-      [0.05, leastSquares],
-      [0.1, noisier],
+    for (const [epsilon, method, printed] of [
+      [0.05, "leastSquares", leastSquares],
+      [0.05, "minimax", minimax],
+      [0.1, "leastSquares", noisier],
     ] as const) {
-      const errors = await decompositionErrors(
-        coordinationModel(agents, epsilon),
-        partition,
-        factored(agents),
-      );
+      const options = { ...factored(agents), method };
+      const errors = await decompositionErrors(coordinationModel(agents, epsilon), partition, options);
+      // Four decimals, whichever way a last 5 was rounded: the third minimax value is 0.26325.
       expect(Math.abs(errors.transition - printed[0])).toBeLessThan(0.5e-4 + 1e-9);
       expect(Math.abs(errors.reward - printed[1])).toBeLessThan(0.5e-4 + 1e-9);
     }
@@ -85,19 +85,33 @@ describe("Table 1 of Subteams", () => {
 
   test("read with the whole state, components of the reward lose nothing and those of the transition as much", async () => {
     const model = coordinationModel(3, 0.05);
-    const errors = await decompositionErrors(model, [[0], [1], [2]]);
-    expect(errors.reward).toBeCloseTo(0, 12);
-    expect(errors.transition).toBeCloseTo(0.394875, 10);
+    for (const method of ["leastSquares", "minimax"] as const) {
+      const errors = await decompositionErrors(model, [[0], [1], [2]], { method });
+      expect(errors.reward).toBeCloseTo(0, 12);
+      expect(errors.transition).toBeCloseTo(method === "minimax" ? 0.26325 : 0.394875, 10);
+    }
   });
 });
 
 describe("by hand", () => {
-  test("two agents, two actions: least squares leaves a quarter of the interaction at every joint action", async () => {
+  test("two agents, two actions: both fits leave a quarter of the interaction at every joint action", async () => {
     // Interaction 7 - 1 - 2 + 12 = 16.
     const game = oneStateGame([2, 2], [7, 1, 2, 12]);
-    const errors = await decompositionErrors(game, [[0], [1]]);
-    expect(errors.reward).toBeCloseTo(4, 12);
-    expect(errors.transition).toBeCloseTo(0, 12);
+    for (const method of ["leastSquares", "minimax"] as const) {
+      const errors = await decompositionErrors(game, [[0], [1]], { method });
+      expect(errors.reward).toBeCloseTo(4, 12);
+      expect(errors.transition).toBeCloseTo(0, 12);
+    }
+  });
+
+  test("least squares and minimax differ on an outlier", async () => {
+    // Row means 1, 0, column means 1.5, 0, 0, mean 1/2: the fit of the 3 is 1 + 1.5 - 0.5 = 2.
+    // Differences of the rows 3, 0, 0 have range 3, a quarter of which is the smallest largest error.
+    const game = oneStateGame([2, 3], [3, 0, 0, 0, 0, 0]);
+    const error = async (method: "leastSquares" | "minimax") =>
+      (await decompositionErrors(game, [[1], [0]], { method })).reward;
+    expect(await error("leastSquares")).toBeCloseTo(1, 12);
+    expect(await error("minimax")).toBeCloseTo(0.75, 12);
   });
 });
 
@@ -135,6 +149,62 @@ test("what least squares leaves sums to zero over every cell, and its fit is a s
       },
     ),
     { numRuns: 30 },
+  );
+});
+
+test("minimax for two agents, one with two actions: a quarter of the range of the rows' differences", async () => {
+  // t >= |e0b - e1b| / 2 for every b, and the best constant for the differences is the middle of their range.
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.double({ min: -50, max: 50, noNaN: true }), { minLength: 10, maxLength: 10 }),
+      async (reward) => {
+        const differences = [0, 1, 2, 3, 4].map((b) => reward[b] - reward[5 + b]);
+        const expected = (Math.max(...differences) - Math.min(...differences)) / 4;
+        const errors = await decompositionErrors(oneStateGame([2, 5], reward), [[0], [1]], {
+          method: "minimax",
+        });
+        expect(errors.reward).toBeCloseTo(expected, 8);
+      },
+    ),
+    { numRuns: 8 },
+  );
+});
+
+test("minimax errors never grow when blocks merge and are at most those of least squares (Proposition 1)", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(),
+      fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }),
+      fc.constantFrom([2, 3, 2, 2], [3, 2, 2, 3]),
+      async (seed, order, actions) => {
+        const game = randomGame(actions, 2, seed);
+        const [a, b, c, d] = order;
+        const chain = [
+          [[a], [b], [c], [d]],
+          [[a, b], [c], [d]],
+          seed % 2 === 0
+            ? [
+                [a, b],
+                [d, c],
+              ]
+            : [[c, a, b], [d]],
+          [[d, c, b, a]],
+        ];
+        let before = { transition: Infinity, reward: Infinity };
+        for (const partition of chain) {
+          const minimax = await decompositionErrors(game, partition, { method: "minimax" });
+          const leastSquares = await decompositionErrors(game, partition);
+          for (const of of ["transition", "reward"] as const) {
+            expect(minimax[of]).toBeLessThanOrEqual(before[of] + 1e-9);
+            expect(minimax[of]).toBeLessThanOrEqual(leastSquares[of] + 1e-9);
+          }
+          before = minimax;
+        }
+        expect(before.transition).toBeCloseTo(0, 12);
+        expect(before.reward).toBeCloseTo(0, 12);
+      },
+    ),
+    { numRuns: 4 },
   );
 });
 

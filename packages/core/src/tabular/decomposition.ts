@@ -3,6 +3,7 @@ import { InputError } from "../errors.ts";
 import { isPartition, type Partition } from "../structure/index.ts";
 import { blockCells, type DecompositionFit } from "./decomposition-cells.ts";
 import { leastSquaresDecomposition } from "./decomposition-least-squares.ts";
+import { loadMinimaxDecomposition } from "./decomposition-minimax.ts";
 import { type MlpDecompositionOptions, mlpDecomposition } from "./decomposition-mlp.ts";
 import { jointActionCount } from "./joint-action.ts";
 
@@ -43,8 +44,9 @@ export type DecompositionOptions = {
   | {
       /**
        * `leastSquares` (the default): exact minimiser of the mean squared error, which is what Table 1 measures.
+       * `minimax`: smallest possible largest error, the tight constant for the bounds; never grows when blocks merge.
        */
-      readonly method?: "leastSquares";
+      readonly method?: "leastSquares" | "minimax";
     }
   /** Trained networks, as the paper's own fit. */
   | ({ readonly method: "mlp" } & MlpDecompositionOptions)
@@ -68,7 +70,7 @@ export async function decompositionErrors(
       `decomposition: blocks ${JSON.stringify(partition)} are no partition of agents 0..${actions.length - 1}, expected every agent in exactly one block`,
     );
   }
-  const fit = fitOf(options);
+  const fit = await loadFit(options);
   const largestError = async (name: "transition" | "reward", values: Float64Array, outputs: number) => {
     let largest = 0;
     for (const part of tables(game, name, values, outputs, options)) {
@@ -85,9 +87,16 @@ export async function decompositionErrors(
   };
 }
 
-function fitOf(options: DecompositionOptions): DecompositionFit {
-  if (options.method !== "mlp") return leastSquaresDecomposition;
-  return (space, table, name) => mlpDecomposition(space, table, { ...options, rng: options.rng.split(name) });
+async function loadFit(options: DecompositionOptions): Promise<DecompositionFit> {
+  switch (options.method) {
+    case "minimax":
+      return loadMinimaxDecomposition();
+    case "mlp":
+      return (space, table, name) =>
+        mlpDecomposition(space, table, { ...options, rng: options.rng.split(name) });
+    default:
+      return leastSquaresDecomposition;
+  }
 }
 
 interface NamedTable {
