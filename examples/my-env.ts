@@ -1,30 +1,18 @@
 // A team of your own: three friends on a ring of places, each free to walk one place left or right. Every step
 // pays the share of pairs that stand together, so they must agree on where to meet.
-import { createEpisode, defineEnv, type EnvSpec, type Snapshot } from "corral/envs";
+import { createEpisode, defineEnv, fullyObservedSpec, type Snapshot } from "corral/envs";
 import { z } from "zod";
+
+const agents = 3;
 
 export default defineEnv({
   name: "meeting-point",
   description: "Three friends on a ring of places are paid for standing together.",
-  config: z.strictObject({
-    places: z.int().min(2).default(5),
-    horizon: z.int().min(1).default(10),
-  }),
+  config: z.strictObject({ places: z.int().min(2).default(5), horizon: z.int().min(1).default(10) }),
   create({ places, horizon }) {
-    const agents = 3;
-    const actions = Array.from({ length: agents }, () => ({ kind: "discrete", n: 3 }) as const); // left, stay, right
-    const size = agents * places; // everybody sees where everybody is, as one-hot numbers
-    const spec: EnvSpec = {
-      id: "meeting-point",
-      version: 1,
-      agents,
-      observationSize: size,
-      stateSize: size,
-      actions,
-      horizon,
-      rewards: "team",
-      sharedObservation: true,
-    };
+    // Everybody sees where everybody is, as one-hot numbers; actions are left, stay, right.
+    const size = agents * places;
+    const spec = fullyObservedSpec({ id: "meeting-point", agents, actions: 3, stateSize: size, horizon });
     const episode = createEpisode(spec); // keeps time and the random stream, and refuses invalid actions
     const at = new Int32Array(agents);
     const together = () => [at[0] === at[1], at[0] === at[2], at[1] === at[2]].filter(Boolean).length / 3;
@@ -53,11 +41,7 @@ export default defineEnv({
         episode.restore(saved.episode);
         at.set(saved.at);
       },
-      scene: () => ({
-        width: places,
-        height: agents,
-        shapes: Array.from(at, (x, i) => ({ kind: "circle", x: x + 0.5, y: i + 0.5, radius: 0.4 }) as const),
-      }),
+      scene: () => ({ width: places, height: agents, shapes: [] }),
     };
   },
 });

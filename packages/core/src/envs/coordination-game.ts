@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { defineEnv } from "./definition.ts";
-import type { Env, EnvSpec, FiniteModel, SceneShape, Snapshot } from "./env.ts";
+import type { Env, FiniteModel, SceneShape, Snapshot } from "./env.ts";
 import { createEpisode } from "./episode.ts";
+import { fullyObservedSpec } from "./fully-observed-spec.ts";
 
 const configSchema = z.strictObject({
   agents: z.int().min(2).max(1000).default(5).describe("N"),
@@ -69,17 +70,13 @@ export function coordinationReward(agents: number, ones: number, bound: number):
 
 function createCoordinationGame(config: CoordinationGameConfig): Env {
   const { agents, epsilon, bound = defaultBound(agents) } = config;
-  const spec: EnvSpec = {
+  const spec = fullyObservedSpec({
     id: "coordination-game",
-    version: 1,
     agents,
-    observationSize: agents,
+    actions: 2,
     stateSize: agents,
-    actions: Array.from({ length: agents }, () => ({ kind: "discrete", n: 2 }) as const),
     horizon: config.horizon,
-    rewards: "team",
-    sharedObservation: true,
-  };
+  });
   const paysNext = config.rewardOn === "next";
   const zeroAtReset = config.initial === "uniform" ? 1 / 2 : 1 / agents;
   const rewardOfOnes = Float64Array.from({ length: agents + 1 }, (_, ones) =>

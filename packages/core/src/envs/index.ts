@@ -30,6 +30,7 @@ export { configureEnv, customEnv, defineEnv, type EnvDefinition, type EnvFactory
 export type * from "./env.ts";
 export { type EnvironmentName, environments } from "./environments.ts";
 export { createEpisode, type Episode } from "./episode.ts";
+export { fullyObservedSpec } from "./fully-observed-spec.ts";
 export {
   agrees,
   type Comparison,
