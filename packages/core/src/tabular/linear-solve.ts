@@ -10,17 +10,29 @@ export function luFactor(matrix: Float64Array, size: number, inverseDiagonal: Fl
   for (let row = 0; row < size; row++) {
     const at = row * size;
     let k = 0;
-    // Two pivots at a time touch each entry of the row half as often.
-    for (; k + 1 < row; k += 2) {
-      const first = k * size;
-      const second = first + size;
+    // Four pivots at a time touch each entry of the row a quarter as often.
+    for (; k + 3 < row; k += 4) {
+      const p0 = k * size;
+      const p1 = p0 + size;
+      const p2 = p1 + size;
+      const p3 = p2 + size;
       const m0 = matrix[at + k] * inverseDiagonal[k];
-      const m1 = (matrix[at + k + 1] - m0 * matrix[first + k + 1]) * inverseDiagonal[k + 1];
+      const m1 = (matrix[at + k + 1] - m0 * matrix[p0 + k + 1]) * inverseDiagonal[k + 1];
+      const m2 =
+        (matrix[at + k + 2] - m0 * matrix[p0 + k + 2] - m1 * matrix[p1 + k + 2]) * inverseDiagonal[k + 2];
+      const m3 =
+        (matrix[at + k + 3] - m0 * matrix[p0 + k + 3] - m1 * matrix[p1 + k + 3] - m2 * matrix[p2 + k + 3]) *
+        inverseDiagonal[k + 3];
       matrix[at + k] = m0;
       matrix[at + k + 1] = m1;
-      for (let c = k + 2; c < size; c++) matrix[at + c] -= m0 * matrix[first + c] + m1 * matrix[second + c];
+      matrix[at + k + 2] = m2;
+      matrix[at + k + 3] = m3;
+      for (let c = k + 4; c < size; c++) {
+        matrix[at + c] -=
+          m0 * matrix[p0 + c] + m1 * matrix[p1 + c] + m2 * matrix[p2 + c] + m3 * matrix[p3 + c];
+      }
     }
-    if (k < row) {
+    for (; k < row; k++) {
       const m = matrix[at + k] * inverseDiagonal[k];
       matrix[at + k] = m;
       for (let c = k + 1; c < size; c++) matrix[at + c] -= m * matrix[k * size + c];

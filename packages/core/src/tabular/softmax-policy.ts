@@ -157,13 +157,11 @@ function softmaxRows(
   choices: number,
 ): void {
   if (choices === 2) {
+    // Without a branch on which is larger; a ratio of 0 or infinity gives exactly 0 and 1.
     for (let row = from; row < end; row += 2) {
-      const difference = theta[row] - theta[row + 1];
-      const ratio = Math.exp(-Math.abs(difference));
-      const larger = 1 / (1 + ratio);
-      const smaller = ratio * larger;
-      out[row] = difference >= 0 ? larger : smaller;
-      out[row + 1] = difference >= 0 ? smaller : larger;
+      const ratio = Math.exp(theta[row + 1] - theta[row]);
+      out[row] = 1 / (1 + ratio);
+      out[row + 1] = 1 / (1 + 1 / ratio);
     }
     return;
   }

@@ -19,32 +19,88 @@ export interface TransitionOperator {
   expectNext(values: Float64Array, out: Float64Array): void;
 }
 
-/** The operator of a game; it uses that a transition is factored, or the same in every state, where it is. */
+/**
+ * The operator of a game. A dense transition that is the same in every state is used as such, and as a product over
+ * agents where it is one.
+ */
 export function transitionOperator(game: CooperativeMarkovGame): TransitionOperator {
-  const { transition } = game;
-  return transition instanceof Float64Array
-    ? denseOperator(game, transition)
-    : factoredOperator(game, transition);
+  const { transition, states, actions } = game;
+  if (!(transition instanceof Float64Array)) return factoredOperator(game, transition);
+  const block = jointActionCount(actions) * states;
+  if (dependsOnState(transition, states, block)) return denseOperator(game, transition, block);
+  const factored = findFactors(transition.subarray(0, block), actions, states);
+  return factored === undefined ? denseOperator(game, transition, 0) : factoredOperator(game, factored);
 }
 
-function denseOperator(game: CooperativeMarkovGame, transition: Float64Array): TransitionOperator {
+/**
+ * The factors of a table `[A, S]` that is a product over agents whose local states are as many as their actions, up to
+ * rounding; undefined where it is none.
+ */
+function findFactors(
+  table: Float64Array,
+  actions: readonly number[],
+  states: number,
+): FactoredTransition | undefined {
+  const joint = jointActionCount(actions);
+  if (joint !== states) return undefined;
+  const digit = (index: number, i: number) =>
+    Math.floor(index / jointActionCount(actions.slice(i + 1))) % actions[i];
+  const digits = actions.map((_, i) => Int32Array.from({ length: joint }, (__, index) => digit(index, i)));
+  // If it is a product, its factor for an agent is the marginal of that agent, whatever the others do.
+  const marginals = actions.map((choices, i) => {
+    const marginal = new Float64Array(choices * choices);
+    for (let u = 0; u < choices; u++) {
+      const row = u * jointActionCount(actions.slice(i + 1)) * states;
+      for (let next = 0; next < states; next++) marginal[u * choices + digits[i][next]] += table[row + next];
+    }
+    return marginal;
+  });
+  for (let a = 0; a < joint; a++) {
+    for (let next = 0; next < states; next++) {
+      let product = 1;
+      for (let i = 0; i < actions.length; i++)
+        product *= marginals[i][digits[i][a] * actions[i] + digits[i][next]];
+      if (Math.abs(product - table[a * states + next]) > 1e-15) return undefined;
+    }
+  }
+  const factors = marginals.map((marginal, i) => {
+    const factor = new Float64Array(actions[i] * marginal.length);
+    for (let local = 0; local < actions[i]; local++) factor.set(marginal, local * marginal.length);
+    return factor;
+  });
+  return { localStates: actions, factors };
+}
+
+/** @param stride how far the rows of one state are from those of the next; 0 where all states share theirs */
+function denseOperator(
+  game: CooperativeMarkovGame,
+  transition: Float64Array,
+  stride: number,
+): TransitionOperator {
   const { states } = game;
   const joint = jointActionCount(game.actions);
-  // Where only the joint action matters, every state reads the rows of state 0, which then stay in the cache.
-  const stride = dependsOnState(transition, states, joint * states) ? joint * states : 0;
-  const expectedOfState = (values: Float64Array, s: number, out: Float64Array) => {
-    for (let a = 0; a < joint; a++) {
-      const row = s * stride + a * states;
-      let even = 0;
-      let odd = 0;
-      let next = 0;
-      for (; next + 1 < states; next += 2) {
-        even += transition[row + next] * values[next];
-        odd += transition[row + next + 1] * values[next + 1];
-      }
-      if (next < states) even += transition[row + next] * values[next];
-      out[s * joint + a] = even + odd;
+  /** Expectations of joint actions `a` to `a + 3` in state `s`: four sums at a time wait less for each other. */
+  const expectFour = (values: Float64Array, out: Float64Array, s: number, a: number) => {
+    const r0 = s * stride + a * states;
+    const r1 = r0 + states;
+    const r2 = r1 + states;
+    const r3 = r2 + states;
+    let sum0 = 0;
+    let sum1 = 0;
+    let sum2 = 0;
+    let sum3 = 0;
+    for (let next = 0; next < states; next++) {
+      const value = values[next];
+      sum0 += transition[r0 + next] * value;
+      sum1 += transition[r1 + next] * value;
+      sum2 += transition[r2 + next] * value;
+      sum3 += transition[r3 + next] * value;
     }
+    const to = s * joint + a;
+    out[to] = sum0;
+    out[to + 1] = sum1;
+    out[to + 2] = sum2;
+    out[to + 3] = sum3;
   };
   return {
     averageOverActions(weights, out) {
@@ -81,7 +137,16 @@ function denseOperator(game: CooperativeMarkovGame, transition: Float64Array): T
     },
     expectNext(values, out) {
       const computed = stride === 0 ? 1 : states;
-      for (let s = 0; s < computed; s++) expectedOfState(values, s, out);
+      for (let s = 0; s < computed; s++) {
+        let a = 0;
+        for (; a + 3 < joint; a += 4) expectFour(values, out, s, a);
+        for (; a < joint; a++) {
+          const row = s * stride + a * states;
+          let sum = 0;
+          for (let next = 0; next < states; next++) sum += transition[row + next] * values[next];
+          out[s * joint + a] = sum;
+        }
+      }
       for (let s = computed; s < states; s++) out.copyWithin(s * joint, 0, joint);
     },
   };
@@ -197,19 +262,19 @@ function replaceDigit(
   strideX: number,
   strideY: number,
 ): void {
-  if (sizeX === 2 && sizeY === 2) {
+  if (sizeX === 2 && sizeY === 2 && (right & (right - 1)) === 0) {
     const f00 = factor[factorAt];
     const f01 = factor[factorAt + strideY];
     const f10 = factor[factorAt + strideX];
     const f11 = factor[factorAt + strideX + strideY];
-    for (let l = 0; l < left; l++) {
-      const offset = l * 2 * right;
-      for (let r = 0; r < right; r++) {
-        const x0 = from[fromAt + offset + r];
-        const x1 = from[fromAt + offset + right + r];
-        to[toAt + offset + r] = x0 * f00 + x1 * f10;
-        to[toAt + offset + right + r] = x0 * f01 + x1 * f11;
-      }
+    // One loop over all pairs: where `right` is a power of two, masks tell the digits left and right of the pair.
+    const low = right - 1;
+    for (let pair = 0; pair < left * right; pair++) {
+      const offset = ((pair & ~low) << 1) | (pair & low);
+      const x0 = from[fromAt + offset];
+      const x1 = from[fromAt + offset + right];
+      to[toAt + offset] = x0 * f00 + x1 * f10;
+      to[toAt + offset + right] = x0 * f01 + x1 * f11;
     }
     return;
   }
