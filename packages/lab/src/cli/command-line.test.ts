@@ -77,8 +77,14 @@ describe("list", () => {
       expect(all.stdout).toMatch(new RegExp(`^  ${name} `, "m"));
     }
     const aloha = envs.find(({ name }: { name: string }) => name === "aloha");
-    expect(aloha.settings).toContainEqual({ key: "horizon", default: 25, values: "integer ≥ 1" });
-    expect(mappo.stdout).toMatch(/^ {2}clip +0\.2 +number > 0$/m);
+    expect(aloha.settings).toContainEqual({
+      key: "successReward",
+      default: 0.1,
+      values: "number",
+      description: "Reward for each message sent",
+    });
+    expect(mappo.stdout).toMatch(/^ {2}clip=0\.2 {2}number > 0\n {6}Clip range of/m);
+    expect(mappo.stdout).toContain("--preset exploring  discount=0");
     expect(figure.scales.paper).toEqual({ seeds: 60, steps: 500_000 });
   });
 });
