@@ -10,61 +10,49 @@ export interface ActionTree {
   accumulate(weights: Float64Array, out: Float64Array): void;
 }
 
+/**
+ * Level p of the tree holds, for all states, the joint actions of the first p agents of the topological order; the leaves are
+ * joint actions with their digits in that order.
+ */
 export function actionTree(layout: ThetaLayout): ActionTree {
   const { dag, actions, states, parentActions, offsets } = layout;
   const agents = actions.length;
   const order = topologicalOrder(dag);
   const joint = jointActionCount(actions);
-  // Level p holds the joint actions of the first p agents of the order; rows[p][x] is where, among the parameters of
-  // one state, the row of the next agent begins after those agents played x.
-  const sizes = [1];
-  const rows: Int32Array[] = [];
-  for (let p = 0; p < agents; p++) {
-    const i = order[p];
-    const row = new Int32Array(sizes[p]);
-    const played = new Int32Array(agents);
-    for (let x = 0; x < sizes[p]; x++) {
-      let rest = x;
-      for (let q = p - 1; q >= 0; q--) {
-        played[order[q]] = rest % actions[order[q]];
-        rest = Math.floor(rest / actions[order[q]]);
-      }
-      let k = 0;
-      for (const j of dag.parents[i]) k = k * actions[j] + played[j];
-      row[x] = k * actions[i];
-    }
-    rows.push(row);
-    sizes.push(sizes[p] * actions[i]);
-  }
   const permutation = jointIndexOfOrder(actions, order);
-  const levels = sizes.map((count) => new Float64Array(count));
-  const leaves = levels[agents];
-  const at = new Int32Array(agents);
+  // rows[p][s, x]: where the parameters of the next agent begin when the first p agents played x in state s.
+  const rows = Array.from(order, (i, p) => {
+    const parentIndex = parentIndices(layout, order.subarray(0, p), i);
+    const size = parentIndex.length;
+    return Int32Array.from({ length: states * size }, (_, entry) => {
+      const s = Math.floor(entry / size);
+      return offsets[i] + (s * parentActions[i] + parentIndex[entry % size]) * actions[i];
+    });
+  });
+  const levels = rows.map((row) => new Float64Array(row.length));
+  const ordered = new Float64Array(permutation === undefined ? 0 : states * joint);
 
   return {
     multiply(factors, out) {
-      levels[0][0] = 1;
-      for (let s = 0; s < states; s++) {
-        for (let p = 0; p < agents; p++) {
-          const i = order[p];
-          const base = offsets[i] + s * parentActions[i] * actions[i];
-          multiplyLevel(levels[p], levels[p + 1], rows[p], factors, base, actions[i]);
-        }
-        if (permutation === undefined) out.set(leaves, s * joint);
-        else for (let x = 0; x < joint; x++) out[s * joint + permutation[x]] = leaves[x];
+      levels[0].fill(1);
+      for (let p = 0; p < agents; p++) {
+        const below = p + 1 < agents ? levels[p + 1] : permutation === undefined ? out : ordered;
+        multiplyLevel(levels[p], below, rows[p], factors, actions[order[p]]);
+      }
+      if (permutation === undefined) return;
+      for (let s = 0; s < states * joint; s += joint) {
+        for (let x = 0; x < joint; x++) out[s + permutation[x]] = ordered[s + x];
       }
     },
     accumulate(weights, out) {
-      for (let i = 0; i < agents; i++) at[i] = offsets[i];
-      for (let s = 0; s < states; s++) {
-        for (let x = 0; x < joint; x++) {
-          leaves[x] = weights[s * joint + (permutation === undefined ? x : permutation[x])];
+      if (permutation !== undefined) {
+        for (let s = 0; s < states * joint; s += joint) {
+          for (let x = 0; x < joint; x++) ordered[s + x] = weights[s + permutation[x]];
         }
-        for (let p = agents - 1; p >= 0; p--) {
-          const i = order[p];
-          sumLevel(levels[p], levels[p + 1], rows[p], out, at[i], actions[i]);
-          at[i] += parentActions[i] * actions[i];
-        }
+      }
+      for (let p = agents - 1; p >= 0; p--) {
+        const below = p + 1 < agents ? levels[p + 1] : permutation === undefined ? weights : ordered;
+        sumLevel(levels[p], below, rows[p], out, actions[order[p]]);
       }
     },
   };
@@ -75,22 +63,19 @@ function multiplyLevel(
   below: Float64Array,
   rows: Int32Array,
   factors: Float64Array,
-  base: number,
   choices: number,
 ): void {
-  let at = 0;
   if (choices === 2) {
     for (let x = 0; x < rows.length; x++) {
-      const row = base + rows[x];
+      const row = rows[x];
       const product = above[x];
-      below[at++] = product * factors[row];
-      below[at++] = product * factors[row + 1];
+      below[2 * x] = product * factors[row];
+      below[2 * x + 1] = product * factors[row + 1];
     }
     return;
   }
   for (let x = 0; x < rows.length; x++) {
-    const row = base + rows[x];
-    for (let u = 0; u < choices; u++) below[at++] = above[x] * factors[row + u];
+    for (let u = 0; u < choices; u++) below[x * choices + u] = above[x] * factors[rows[x] + u];
   }
 }
 
@@ -99,15 +84,13 @@ function sumLevel(
   below: Float64Array,
   rows: Int32Array,
   out: Float64Array,
-  base: number,
   choices: number,
 ): void {
-  let at = 0;
   if (choices === 2) {
     for (let x = 0; x < rows.length; x++) {
-      const row = base + rows[x];
-      const first = below[at++];
-      const second = below[at++];
+      const row = rows[x];
+      const first = below[2 * x];
+      const second = below[2 * x + 1];
       out[row] += first;
       out[row + 1] += second;
       above[x] = first + second;
@@ -115,15 +98,28 @@ function sumLevel(
     return;
   }
   for (let x = 0; x < rows.length; x++) {
-    const row = base + rows[x];
     let sum = 0;
     for (let u = 0; u < choices; u++) {
-      const weight = below[at++];
-      out[row + u] += weight;
+      const weight = below[x * choices + u];
+      out[rows[x] + u] += weight;
       sum += weight;
     }
     above[x] = sum;
   }
+}
+
+/** The parent-action index of `agent` for each joint action of the agents `before` it. */
+function parentIndices({ dag, actions }: ThetaLayout, before: Int32Array, agent: number): Int32Array {
+  const played = new Int32Array(actions.length);
+  const size = before.reduce((count, j) => count * actions[j], 1);
+  return Int32Array.from({ length: size }, (_, x) => {
+    for (let q = before.length - 1; q >= 0; q--) {
+      const j = before[q];
+      played[j] = x % actions[j];
+      x = Math.floor(x / actions[j]);
+    }
+    return dag.parents[agent].reduce((index, j) => index * actions[j] + played[j], 0);
+  });
 }
 
 /** Joint-action index of each index whose digits follow `order`, `[A]`; undefined where the two are the same. */

@@ -46,19 +46,12 @@ export function policyEvaluator(
     visitation,
     actionValues,
     solveValues(jointPolicy) {
-      for (let s = 0; s < states; s++) {
-        let expected = 0;
-        for (let k = s * joint; k < (s + 1) * joint; k++) expected += jointPolicy[k] * reward[k];
-        stateValues[s] = expected;
-      }
+      averageReward(jointPolicy, reward, stateValues);
       operator.averageOverActions(jointPolicy, factors);
-      for (let k = 0; k < factors.length; k++) factors[k] *= -discount;
-      for (let k = 0; k < factors.length; k += states + 1) factors[k] += 1;
+      subtractFromIdentity(factors, discount, states);
       luFactor(factors, states, inverseDiagonal);
       luSolve(factors, states, inverseDiagonal, stateValues);
-      let value = 0;
-      for (let s = 0; s < states; s++) value += initial[s] * stateValues[s];
-      return value;
+      return dot(initial, stateValues);
     },
     solveVisitation() {
       visitation.set(initial);
@@ -66,7 +59,34 @@ export function policyEvaluator(
     },
     computeActionValues() {
       operator.expectNext(stateValues, actionValues);
-      for (let k = 0; k < actionValues.length; k++) actionValues[k] = reward[k] + discount * actionValues[k];
+      addReward(actionValues, reward, discount);
     },
   };
+}
+
+/** `r_pi(s) = sum_a pi(a|s) r(s, a)`. */
+function averageReward(jointPolicy: Float64Array, reward: Float64Array, out: Float64Array): void {
+  const joint = reward.length / out.length;
+  for (let s = 0; s < out.length; s++) {
+    let expected = 0;
+    for (let k = s * joint; k < (s + 1) * joint; k++) expected += jointPolicy[k] * reward[k];
+    out[s] = expected;
+  }
+}
+
+/** `I - gamma P` in place of `P`. */
+function subtractFromIdentity(matrix: Float64Array, discount: number, size: number): void {
+  for (let k = 0; k < matrix.length; k++) matrix[k] *= -discount;
+  for (let k = 0; k < matrix.length; k += size + 1) matrix[k] += 1;
+}
+
+/** `r + gamma E[V]` in place of `E[V]`. */
+function addReward(expected: Float64Array, reward: Float64Array, discount: number): void {
+  for (let k = 0; k < expected.length; k++) expected[k] = reward[k] + discount * expected[k];
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let k = 0; k < a.length; k++) sum += a[k] * b[k];
+  return sum;
 }

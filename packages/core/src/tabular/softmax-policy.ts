@@ -113,14 +113,7 @@ export function exactSoftmaxPolicy(game: CooperativeMarkovGame, dag: Dag): Exact
       const value = prepare(theta);
       evaluator.solveVisitation();
       evaluator.computeActionValues();
-      for (let s = 0; s < states; s++) {
-        const visits = visitation[s];
-        // Any number may be taken off all Q-values of a state; its value keeps the rows' sums at rounding error.
-        const baseline = stateValues[s];
-        for (let k = s * joint; k < (s + 1) * joint; k++) {
-          weighted[k] = visits * jointPolicy[k] * (actionValues[k] - baseline);
-        }
-      }
+      weightAdvantages(visitation, jointPolicy, actionValues, stateValues, weighted);
       gradient.fill(0);
       tree.accumulate(weighted, gradient);
       for (let i = 0; i < agents; i++) {
@@ -147,6 +140,27 @@ export function exactSoftmaxPolicy(game: CooperativeMarkovGame, dag: Dag): Exact
     equilibriumGaps: (theta) => gaps(theta, "parents").map((gap) => Math.max(0, gap)),
     unconditionalGaps: (theta) => gaps(theta, "state"),
   };
+}
+
+/**
+ * `d(s) pi(a|s) (Q(s, a) - V(s))`. Any number may be taken off all Q-values of a state; its value keeps the sums of the
+ * gradient's rows at rounding error.
+ */
+function weightAdvantages(
+  visitation: Float64Array,
+  jointPolicy: Float64Array,
+  actionValues: Float64Array,
+  stateValues: Float64Array,
+  out: Float64Array,
+): void {
+  const joint = out.length / visitation.length;
+  for (let s = 0; s < visitation.length; s++) {
+    const visits = visitation[s];
+    const baseline = stateValues[s];
+    for (let k = s * joint; k < (s + 1) * joint; k++) {
+      out[k] = visits * jointPolicy[k] * (actionValues[k] - baseline);
+    }
+  }
 }
 
 function softmaxRows(
