@@ -62,7 +62,11 @@ export interface Ascent {
   readonly policy: ExactSoftmaxPolicy;
   /** `V*(mu)`. */
   readonly optimum: number;
-  /** Takes at most `steps` further steps from every start. Returns whether any start is still running. */
+  /**
+   * Takes at most `steps` further steps from every start. Returns whether any start is still running.
+   *
+   * @throws InputError when parameters are no longer finite
+   */
   advance(steps: number): boolean;
   /** The states of all starts, as copies. */
   states(): AscentState[];
@@ -102,25 +106,19 @@ export function createAscent(
     }),
   });
 
-  const step = (run: Run, index: number) => {
+  const step = (run: Run) => {
     const { theta } = run;
     const { gradient } = policy;
     const value = policy.differentiate(theta, lambda);
-    let squares = 0;
-    for (let k = 0; k < gradient.length; k++) squares += gradient[k] * gradient[k];
-    const norm = Math.sqrt(squares);
-    if (!Number.isFinite(norm)) {
-      throw new InputError(
-        `gradient ascent: start ${index} diverged at iteration ${run.iteration}, expected a step size below ${stepSize}`,
-      );
-    }
+    const recorded = recordAt.has(run.iteration) || run.iteration >= iterations;
+    const norm = recorded || level >= 0 ? euclideanNorm(gradient) : Number.NaN;
     if (norm <= level) run.status = "stationary";
     else if (run.iteration >= iterations) run.status = "finished";
-    if (run.status !== "running" || recordAt.has(run.iteration)) run.records.push(record(run, value, norm));
+    if (recorded || run.status === "stationary") run.records.push(record(run, value, norm));
     if (run.status !== "running") return;
     run.iteration++;
     if (adaptive) stepAdam(run, gradient, stepSize);
-    else for (let k = 0; k < theta.length; k++) theta[k] += stepSize * gradient[k];
+    else addScaled(theta, stepSize, gradient);
   };
 
   return {
@@ -128,7 +126,11 @@ export function createAscent(
     optimum,
     advance(steps) {
       runs.forEach((run, index) => {
-        for (let taken = 0; taken < steps && run.status === "running"; taken++) step(run, index);
+        for (let taken = 0; taken < steps && run.status === "running"; taken++) step(run);
+        if (run.theta.every(Number.isFinite)) return;
+        throw new InputError(
+          `gradient ascent: start ${index} diverged by iteration ${run.iteration}, expected a step size below ${stepSize}`,
+        );
       });
       return runs.some((run) => run.status === "running");
     },
@@ -192,6 +194,16 @@ function openRun(layout: ThetaLayout, start: Float64Array | AscentState, adaptiv
   }
   const moments = start.moments.map((moment) => Float64Array.from(moment));
   return { iteration: start.iteration, status: start.status, theta, moments, records: [...start.records] };
+}
+
+function euclideanNorm(values: Float64Array): number {
+  let squares = 0;
+  for (let k = 0; k < values.length; k++) squares += values[k] * values[k];
+  return Math.sqrt(squares);
+}
+
+function addScaled(theta: Float64Array, stepSize: number, gradient: Float64Array): void {
+  for (let k = 0; k < theta.length; k++) theta[k] += stepSize * gradient[k];
 }
 
 /** Adam (Kingma and Ba, Algorithm 1), uphill; `run.iteration` counts this step already. */
