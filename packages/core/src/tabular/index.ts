@@ -1,3 +1,4 @@
+export { ascendToLevel, type LevelAscent, type LevelAscentOptions } from "./ascend-to-level.ts";
 export {
   type Bound,
   type BoundPaper,
@@ -18,6 +19,14 @@ export {
   theorem2Subteams,
   theoryStepSize,
 } from "./bounds.ts";
+export {
+  type Certificate,
+  type CertifiedBound,
+  certify,
+  type GameJson,
+  gameToJson,
+  type HashJson,
+} from "./certificate.ts";
 export {
   type CooperativeMarkovGame,
   checkGame,
@@ -66,6 +75,12 @@ export {
   thetaLayout,
   thetaToNested,
 } from "./theta-layout.ts";
+export {
+  type CertificateCheck,
+  type Disagreement,
+  type Verification,
+  verifyCertificate,
+} from "./verify-certificate.ts";
 export {
   requirePositiveVisitation,
   type UnvisitedStates,
