@@ -13,6 +13,8 @@ import type { FinishedRun } from "./executor.ts";
 
 /** All runs of one curve, on one set of evaluation steps. */
 export interface SeriesRuns {
+  /** Name of the metric. */
+  readonly metric: string;
   readonly series: string;
   readonly panel?: string;
   /** Evaluation steps that every run of the panel has, ascending. */
@@ -31,6 +33,8 @@ export interface SeriesCurve {
 
 /** One row of a figure's table: the values at the last common evaluation. */
 export interface SeriesSummary {
+  /** Name of the metric. */
+  readonly metric: string;
   readonly series: string;
   readonly panel?: string;
   /** Environment steps at which the values were taken. */
@@ -88,6 +92,7 @@ export function alignRuns(finished: readonly FinishedRun[], metric: string): Ser
     }
     const ordered = [...members].sort((a, b) => a.run.request.seed - b.run.request.seed);
     return {
+      metric,
       series: name,
       ...(panel === undefined ? {} : { panel }),
       steps,
@@ -117,6 +122,7 @@ export function summarise(runs: SeriesRuns, rng: Rng, threshold?: number): Serie
   const last = runs.steps.length - 1;
   const values = runs.values.map((run) => run[last]);
   return {
+    metric: runs.metric,
     series: runs.series,
     ...(runs.panel === undefined ? {} : { panel: runs.panel }),
     steps: runs.steps[last],

@@ -8,6 +8,8 @@ import {
   type Claim,
   claim,
   comparisonsOf,
+  endsBelow,
+  endsShortOf,
   finalValue,
   judgeClaims,
   measureRun,
@@ -169,6 +171,39 @@ test("measures of a run by hand", () => {
   // Lower is better: 2 and 6 are worse than the floor of 0.
   expect(measureRun(trainingAverage({ floor: 0 }), steps, [-4, 2, 6], "lower")).toBeCloseTo(-20 / 30, 12);
   expect(measureRun(trainingAverage(), [0], [7], "higher")).toBe(7);
+});
+
+test("a curve against its own start and against a fixed value", () => {
+  const judged = (end: number, judge: Claim["judge"], better: "higher" | "lower") =>
+    judgeClaims(
+      [claim("t", judge)],
+      (_, __, measure) =>
+        [-0.2, -0.1, 0, 0.1, 0.2].map((x) => measureRun(measure, [0, 1], [4, end + x], better)),
+      better,
+    )[0];
+  // Half of the start is 2 for every run; five runs with deviation .158 reach .0707 * 2.776 = .196 to each side.
+  const halved = endsBelow("a", { share: 0.5 });
+  expect(judged(1.79, halved, "lower").verdict).toBe("reproduced");
+  expect(judged(1.81, halved, "lower").verdict).toBe("undecided");
+  expect(judged(2.21, halved, "lower").verdict).toBe("contradicted");
+  expect(judged(1.79, halved, "lower").comparisons[0].difference).toBeCloseTo(0.21, 12);
+  const short = endsShortOf("a", { value: 1 });
+  expect(judged(0.79, short, "higher").verdict).toBe("reproduced");
+  expect(judged(0.81, short, "higher").verdict).toBe("undecided");
+  expect(judged(1.21, short, "higher").verdict).toBe("contradicted");
+});
+
+test("each metric is judged in its own direction", () => {
+  const claims = [
+    claim("value", betterThan("a", "b")),
+    claim("gap", betterThan("a", "b", { metric: "gap" })),
+  ];
+  const reports = judgeClaims(
+    claims,
+    (series) => around(series === "a" ? 1 : 0),
+    (metric) => (metric === "gap" ? "lower" : "higher"),
+  );
+  expect(reports.map(({ verdict }) => verdict)).toEqual(["reproduced", "contradicted"]);
 });
 
 test("margins must make sense", () => {

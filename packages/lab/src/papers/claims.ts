@@ -4,7 +4,10 @@ import { type Comparison, compareUnpaired, detectableDifference, seedsNeeded } f
 /**
  * What the data say about a claim. "Undecided" is a real answer: the seeds cannot tell.
  */
-type Verdict = "reproduced" | "contradicted" | "undecided";
+export type Verdict = "reproduced" | "contradicted" | "undecided";
+
+/** The direction in which a metric is better. */
+export type Direction = "higher" | "lower";
 
 /** The one number per run that a claim is about. */
 export type Measure =
@@ -14,7 +17,11 @@ export type Measure =
    * The mean height of the learning curve (the area under it over its length), which is higher the faster a method
    * learns. Values worse than `floor` count as `floor`, so that a catastrophic start does not drown the rest.
    */
-  | { readonly kind: "training-average"; readonly floor?: number };
+  | { readonly kind: "training-average"; readonly floor?: number }
+  /** `share` times the metric at the first evaluation. */
+  | { readonly kind: "initial"; readonly share: number }
+  /** A fixed value, whatever the run did. */
+  | { readonly kind: "constant"; readonly value: number };
 
 /** One comparison of two curves. All differences are in the direction in which the metric is better. */
 export interface ComparisonRule {
@@ -22,7 +29,11 @@ export interface ComparisonRule {
   readonly first: string;
   readonly second: string;
   readonly panel?: string;
+  /** One of the figure's further metrics; by default its first. */
+  readonly metric?: string;
   readonly measure: Measure;
+  /** What is measured of the second curve, where it is not the same. */
+  readonly secondMeasure?: Measure;
   /** For "better": the smallest difference that would matter; else the margin. In units of the metric. */
   readonly margin: number;
 }
@@ -38,6 +49,8 @@ export interface Claim {
 interface Where {
   /** In a figure with several panels. */
   readonly panel?: string;
+  /** In a figure with several metrics; default: its first. */
+  readonly metric?: string;
   /** Default: the metric at the last evaluation. */
   readonly measure?: Measure;
 }
@@ -87,6 +100,33 @@ export function similarTo(
   return comparison("similar", first, second, options, options.margin);
 }
 
+/**
+ * The curve ends better than `share` times the height at which it begins; for metrics whose best value is 0. Its runs
+ * begin and end alike rather than unlike, so that the unpaired interval is, if anything, too wide.
+ */
+export function endsBelow(
+  series: string,
+  options: Omit<Where, "measure"> & { readonly share: number },
+): ComparisonRule {
+  const { share, ...where } = options;
+  return {
+    ...comparison("better", series, series, where, 0),
+    secondMeasure: { kind: "initial", share },
+  };
+}
+
+/** A fixed value, such as that of the optimum, is better than the curve's end. */
+export function endsShortOf(
+  series: string,
+  options: Omit<Where, "measure"> & { readonly value: number },
+): ComparisonRule {
+  const { value, ...where } = options;
+  return {
+    ...comparison("better", series, series, { ...where, measure: { kind: "constant", value } }, 0),
+    secondMeasure: finalValue(),
+  };
+}
+
 /** All of the judges: reproduced when each is, contradicted when any is, otherwise undecided. */
 export function all(...judges: readonly Judge[]): Judge {
   return { kind: "all", judges };
@@ -113,7 +153,7 @@ function comparison(
   kind: ComparisonRule["kind"],
   first: string,
   second: string,
-  { panel, measure = finalValue() }: Where,
+  { panel, metric, measure = finalValue() }: Where,
   margin: number,
 ): ComparisonRule {
   const least = kind === "better" ? margin >= 0 : margin > 0;
@@ -122,7 +162,15 @@ function comparison(
       `claim about ${first} and ${second}: expected a ${kind === "better" ? "smallest effect of 0 or more" : "margin above 0"} but received ${margin}`,
     );
   }
-  return { kind, first, second, ...(panel === undefined ? {} : { panel }), measure, margin };
+  return {
+    kind,
+    first,
+    second,
+    ...(panel === undefined ? {} : { panel }),
+    ...(metric === undefined ? {} : { metric }),
+    measure,
+    margin,
+  };
 }
 
 /** The single comparisons that a judge is made of. */
@@ -135,9 +183,11 @@ export function measureRun(
   measure: Measure,
   steps: ArrayLike<number>,
   values: ArrayLike<number>,
-  better: "higher" | "lower",
+  better: Direction,
 ): number {
   const last = values.length - 1;
+  if (measure.kind === "constant") return measure.value;
+  if (measure.kind === "initial") return measure.share * values[0];
   if (measure.kind === "final" || last === 0) return values[last];
   const floor = measure.floor;
   const at = (i: number) =>
@@ -177,7 +227,12 @@ export interface ClaimReport {
 const leastSeeds = 5;
 
 /** Finds the measured values of a curve's runs. */
-export type Samples = (series: string, panel: string | undefined, measure: Measure) => readonly number[];
+export type Samples = (
+  series: string,
+  panel: string | undefined,
+  measure: Measure,
+  metric: string | undefined,
+) => readonly number[];
 
 /**
  * Judges all claims of a figure together.
@@ -192,21 +247,25 @@ export type Samples = (series: string, panel: string | undefined, measure: Measu
  *
  * Runs of different curves with one seed are not treated as pairs: the methods draw different numbers of random
  * values, so a common seed does not make their runs alike.
+ *
+ * @param better the direction of every metric, or of each by name
  */
 export function judgeClaims(
   claims: readonly Claim[],
   samples: Samples,
-  better: "higher" | "lower",
+  better: Direction | ((metric: string | undefined) => Direction),
 ): ClaimReport[] {
   const count = claims.reduce((total, { judge }) => total + comparisonsOf(judge).length, 0);
   const confidence = 1 - 0.05 / Math.max(1, count);
   return claims.map(({ text, judge }) => {
     const comparisons = comparisonsOf(judge).map((rule) => {
-      const values = (series: string) => {
-        const found = samples(series, rule.panel, rule.measure);
-        return better === "higher" ? found : found.map((value) => -value);
+      const direction = typeof better === "function" ? better(rule.metric) : better;
+      const values = (series: string, measure: Measure) => {
+        const found = samples(series, rule.panel, measure, rule.metric);
+        return direction === "higher" ? found : found.map((value) => -value);
       };
-      return judgeComparison(rule, values(rule.first), values(rule.second), confidence);
+      const second = values(rule.second, rule.secondMeasure ?? rule.measure);
+      return judgeComparison(rule, values(rule.first, rule.measure), second, confidence);
     });
     const verdict = joinVerdicts(comparisons.map((comparison) => comparison.verdict));
     const [hardest] = comparisons

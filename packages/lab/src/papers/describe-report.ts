@@ -1,12 +1,14 @@
-import type { ComparisonReport } from "./claims.ts";
+import type { ComparisonReport, Measure } from "./claims.ts";
 import type { FigureReport } from "./reproduce.ts";
 
 /** A report as text for a terminal or a log: table, verdicts with their evidence, warnings, files. */
 export function describeReport(report: FigureReport): string {
   const withShare = report.table.some(({ shareAboveThreshold }) => shareAboveThreshold !== undefined);
   const withPanel = report.table.some(({ panel }) => panel !== undefined);
+  const withMetric = report.table.some(({ metric }) => metric !== report.metric);
   const rows = [
     [
+      ...(withMetric ? ["metric"] : []),
       ...(withPanel ? ["panel"] : []),
       "curve",
       "n",
@@ -17,6 +19,7 @@ export function describeReport(report: FigureReport): string {
       ...(withShare ? ["above"] : []),
     ],
     ...report.table.map((row) => [
+      ...(withMetric ? [row.metric] : []),
       ...(withPanel ? [row.panel ?? ""] : []),
       row.series,
       String(row.n),
@@ -57,14 +60,24 @@ function describeComparison({ rule, verdict, interval, ...result }: ComparisonRe
   const margin =
     rule.margin === 0 ? "" : rule.kind === "better" ? ` (by ${rule.margin})` : ` (margin ${rule.margin})`;
   const panel = rule.panel === undefined ? "" : `${rule.panel}: `;
-  const measure = rule.measure.kind === "final" ? "" : ", averaged over training";
+  const metric = rule.metric === undefined ? "" : `${rule.metric}: `;
+  const first = describeMeasured(rule.first, rule.measure);
+  const second = describeMeasured(rule.second, rule.secondMeasure ?? rule.measure);
+  const measure = rule.measure.kind === "training-average" ? ", averaged over training" : "";
   const level = Number((100 * interval.confidence).toPrecision(4));
   const effect = Number.isNaN(result.effectSize) ? "" : `, g ${number(result.effectSize)}`;
   const size = `n ${result.sizes[0]} + ${result.sizes[1]}`;
   return (
-    `${panel}${rule.first} ${signs[rule.kind]} ${rule.second}${margin}${measure}: ${number(result.difference)} ` +
+    `${metric}${panel}${first} ${signs[rule.kind]} ${second}${margin}${measure}: ${number(result.difference)} ` +
     `[${number(interval.low)}, ${number(interval.high)}] at ${level} %${effect}, ${size}: ${verdict}`
   );
+}
+
+/** A curve's name, or what is measured of it where that is not its end. */
+function describeMeasured(series: string, measure: Measure): string {
+  if (measure.kind === "constant") return String(measure.value);
+  if (measure.kind === "initial") return `${measure.share === 1 ? "" : `${measure.share} of `}its start`;
+  return series;
 }
 
 function number(value: number): string {

@@ -99,3 +99,27 @@ test("Figure 2 of Subteams asks for the paper's runs", () => {
   expect(aloha[60].request.config).toEqual({ dag: "full" });
   for (const [id, definition] of Object.entries(figures)) expect(definition.id).toBe(id);
 });
+
+test("figures of exact ascents ask for 50 starts of 2000 gradient steps, and share them", () => {
+  const [first, fourth, third] = ["subteams/figure-1", "subteams/figure-4", "context-aware-bn/figure-3"].map(
+    (id) => figureRuns(figures[id], "paper"),
+  );
+  expect(first).toHaveLength(13 * 50);
+  expect(fourth).toEqual(first);
+  expect(third).toHaveLength(11 * 50);
+  expect(first[0]).toEqual({
+    series: "full",
+    panel: "N = 2",
+    request: {
+      algorithm: "exact-policy-gradient",
+      env: "coordination-game",
+      config: { dag: "full" },
+      envConfig: { agents: 2, epsilon: 0.05 },
+      seed: 1,
+      steps: 2000,
+      evaluateEvery: 2,
+      evaluationEpisodes: 1,
+    },
+  });
+  expect(third[0].request.envConfig).toEqual({ agents: 2, epsilon: 0.1 });
+});

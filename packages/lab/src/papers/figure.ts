@@ -1,6 +1,6 @@
 import type { JsonValue } from "corral/envs";
 import { InputError, nearest } from "corral/errors";
-import { type Claim, comparisonsOf } from "./claims.ts";
+import { type Claim, comparisonsOf, type Direction } from "./claims.ts";
 import type { FigureRun } from "./executor.ts";
 
 /** How much work a figure is given: a check of the plumbing, a first answer, the paper's own numbers. */
@@ -26,13 +26,13 @@ export interface SeriesDefinition {
 }
 
 /** The number a figure shows. */
-interface MetricDefinition {
+export interface MetricDefinition {
   /** Its name in the metrics of a run. */
   readonly name: string;
   /** Title of the axis. */
   readonly label: string;
   readonly unit?: string;
-  readonly better: "higher" | "lower";
+  readonly better: Direction;
   /** Part of the axis that is drawn; the caption must say when that hides something. Default: everything. */
   readonly domain?: readonly [number, number];
 }
@@ -46,6 +46,10 @@ export interface FigureDefinition {
   readonly caption: string;
   readonly runs: readonly SeriesDefinition[];
   readonly metric: MetricDefinition;
+  /** Each is drawn as a further row of the same panels. */
+  readonly furtherMetrics?: readonly MetricDefinition[];
+  /** What an environment step is here, where it is something else; for example `"gradient steps"`. */
+  readonly steps?: string;
   readonly scales: Readonly<Record<Scale, Effort>>;
   /** Iterations of the learner between evaluations. */
   readonly evaluateEvery: number;
@@ -60,8 +64,8 @@ export interface FigureDefinition {
 /**
  * Checks a figure once, where it is declared.
  *
- * @throws InputError when two curves of a panel have one name, a scale is not sensible, or a claim names a curve or a
- * panel that the figure does not have
+ * @throws InputError when two curves of a panel have one name, a scale is not sensible, or a claim names a curve, a
+ * panel or a metric that the figure does not have
  */
 export function figure(id: string, definition: Omit<FigureDefinition, "id">): FigureDefinition {
   const where = `figure ${id}`;
@@ -79,8 +83,14 @@ export function figure(id: string, definition: Omit<FigureDefinition, "id">): Fi
     }
   }
   const panels = new Set(definition.runs.map(({ panel }) => panel));
+  const metrics = metricsOf(definition).map(({ name }) => name);
   for (const claim of definition.claims) {
-    for (const { first, second, panel } of comparisonsOf(claim.judge)) {
+    for (const { first, second, panel, metric } of comparisonsOf(claim.judge)) {
+      if (metric !== undefined && !metrics.includes(metric)) {
+        throw new InputError(
+          `${where}: claim "${claim.text}" is about ${metric}, expected one of ${metrics.join(", ")}`,
+        );
+      }
       if (!panels.has(panel)) {
         throw new InputError(
           `${where}: claim "${claim.text}" is about ${panelName(panel)}, which it does not have`,
@@ -98,6 +108,14 @@ export function figure(id: string, definition: Omit<FigureDefinition, "id">): Fi
     }
   }
   return { id, ...definition };
+}
+
+/** All metrics a figure draws, its first one first. */
+export function metricsOf({
+  metric,
+  furtherMetrics = [],
+}: Pick<FigureDefinition, "metric" | "furtherMetrics">): MetricDefinition[] {
+  return [metric, ...furtherMetrics];
 }
 
 function panelName(panel: string | undefined): string {

@@ -1,3 +1,4 @@
+import { contextAwareBn } from "./context-aware-bn.ts";
 import type { FigureDefinition } from "./figure.ts";
 import { subteams } from "./subteams.ts";
 
@@ -8,5 +9,5 @@ export { type FigureReport, type ReproduceOptions, reproduce } from "./reproduce
 
 /** Every figure that can be reproduced, by its id. */
 export const figures: Readonly<Record<string, FigureDefinition>> = Object.fromEntries(
-  subteams.map((definition) => [definition.id, definition]),
+  [...subteams, ...contextAwareBn].map((definition) => [definition.id, definition]),
 );

@@ -108,10 +108,10 @@ test("the files hold the figure, its data and its verdicts", async () => {
   expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([2 * width, 2 * height]);
 
   const csv = readFileSync(files.csv, "utf8").trimEnd().split("\n");
-  expect(csv[0]).toBe("panel,series,seed,steps,value");
+  expect(csv[0]).toBe("metric,panel,series,seed,steps,value");
   // Two curves, five seeds, and the three evaluations that all runs share.
   expect(csv).toHaveLength(1 + 2 * 5 * 3);
-  expect(csv[2]).toBe(",fast,1,1000,3.55");
+  expect(csv[2]).toBe("eval/return,,fast,1,1000,3.55");
 
   const json = JSON.parse(readFileSync(files.json, "utf8"));
   expect(json.claims[0]).toMatchObject({ text: "fast is better", verdict: "reproduced" });
@@ -172,4 +172,44 @@ test("a report reads as a table with verdicts and their evidence", async () => {
   expect(text).toContain("fast > slow: 3.000 [2.725, 3.275] at 97.5 %, g 17.14, n 5 + 5: reproduced");
   expect(text).toContain("slow ≥ fast (margin 1): -3.000");
   expect(text).toContain(join(out, "test", "figure-1.png"));
+});
+
+test("further metrics are further rows, in every file", async () => {
+  const both = figure("test/figure-2", {
+    ...definition,
+    furtherMetrics: [{ name: "eval/gap", label: "equilibrium gap", better: "lower" }],
+    steps: "gradient steps",
+    claims: [claim("the gap of slow is smaller", betterThan("slow", "fast", { metric: "eval/gap" }))],
+  });
+  const report = await reproduce(both, {
+    scale: "quick",
+    executor: executor(),
+    out,
+    rng: createRng("figures"),
+  });
+  expect(report.claims[0].verdict).toBe("reproduced");
+  expect(report.table.map(({ metric, series }) => `${metric} ${series}`)).toEqual([
+    "eval/return fast",
+    "eval/return slow",
+    "eval/gap fast",
+    "eval/gap slow",
+  ]);
+  expect(report.table.map(({ shareAboveThreshold }) => shareAboveThreshold)).toEqual([
+    1,
+    0,
+    undefined,
+    undefined,
+  ]);
+  const svg = readFileSync(report.files.svg, "utf8");
+  for (const text of ["return (per episode)", "equilibrium gap", "gradient steps"]) {
+    expect(svg).toContain(`>${text}<`);
+  }
+  expect(readFileSync(report.files.csv, "utf8")).toContain("\neval/gap,,slow,5,2000,4.5\n");
+  expect(describeReport(report)).toContain("eval/gap: slow > fast: 3.000");
+  expect(() =>
+    figure("test/figure-3", {
+      ...both,
+      claims: [claim("c", betterThan("slow", "fast", { metric: "eval/value" }))],
+    }),
+  ).toThrow('claim "c" is about eval/value, expected one of eval/return, eval/gap');
 });

@@ -6,7 +6,7 @@ import { type LineFigure, renderLines, svgToPng } from "../plot/index.ts";
 import { alignRuns, curveOf, nameRun, type SeriesRuns, type SeriesSummary, summarise } from "./aggregate.ts";
 import { type ClaimReport, judgeClaims, measureRun } from "./claims.ts";
 import type { Executor, FigureRun, FinishedRun } from "./executor.ts";
-import { type FigureDefinition, figureRuns, type Scale } from "./figure.ts";
+import { type FigureDefinition, figureRuns, metricsOf, type Scale } from "./figure.ts";
 
 export interface ReproduceOptions {
   readonly scale: Scale;
@@ -47,18 +47,26 @@ export async function reproduce(
 ): Promise<FigureReport> {
   const runs = figureRuns(definition, options.scale, options.seeds);
   const finished = inOrder(runs, await options.executor.execute(runs));
-  const aligned = alignRuns(finished, definition.metric.name);
-  const { better } = definition.metric;
+  const metrics = metricsOf(definition);
+  const aligned = metrics.flatMap(({ name }) => alignRuns(finished, name));
+  const directionOf = (metric = definition.metric.name) =>
+    metrics.find(({ name }) => name === metric)!.better;
   const claims = judgeClaims(
     definition.claims,
-    (series, panel, measure) => {
-      const found = aligned.find((entry) => entry.series === series && entry.panel === panel)!;
-      return found.values.map((values) => measureRun(measure, found.steps, values, better));
+    (series, panel, measure, metric = definition.metric.name) => {
+      const found = aligned.find(
+        (entry) => entry.metric === metric && entry.series === series && entry.panel === panel,
+      )!;
+      return found.values.map((values) => measureRun(measure, found.steps, values, directionOf(metric)));
     },
-    better,
+    directionOf,
   );
   const seeds = runs.length / definition.runs.length;
-  const table = aligned.map((entry) => summarise(entry, options.rng, definition.threshold));
+  const table = aligned.map((entry) => {
+    const isFirst = entry.metric === definition.metric.name;
+    const rng = isFirst ? options.rng : options.rng.split(entry.metric);
+    return summarise(entry, rng, isFirst ? definition.threshold : undefined);
+  });
   const caption = describeFigure(definition, seeds, definition.scales[options.scale].steps);
   const warnings = warningsOf(definition, options.scale, claims);
   const base = join(options.out, ...definition.id.split("/"));
@@ -90,10 +98,12 @@ function inOrder(runs: readonly FigureRun[], finished: readonly FinishedRun[]): 
 }
 
 function describeFigure(definition: FigureDefinition, seeds: number, steps: number): string {
-  const over = `${seeds === 1 ? "One seed" : `Mean over ${seeds} seeds`} of ${grouped(steps)} environment steps`;
+  const over = `${seeds === 1 ? "One seed" : `Mean over ${seeds} seeds`} of ${grouped(steps)} ${stepsOf(definition)}`;
   const band = seeds === 1 ? "no band." : "band: one standard error to each side.";
   return `${definition.caption} ${over}; ${band}`;
 }
+
+const stepsOf = ({ steps = "environment steps" }: FigureDefinition): string => steps;
 
 /** 200000 as "200,000", in every locale. */
 function grouped(value: number): string {
@@ -114,45 +124,48 @@ function warningsOf(definition: FigureDefinition, scale: Scale, claims: readonly
 }
 
 function drawing(definition: FigureDefinition, aligned: readonly SeriesRuns[], caption: string): LineFigure {
-  const { label, unit, domain } = definition.metric;
   const panels = [...new Set(aligned.map(({ panel }) => panel))];
   return {
     title: definition.title,
     caption,
-    panels: panels.map((panel) => ({
-      ...(panel === undefined ? {} : { title: panel }),
-      x: { label: "environment steps" },
-      y: { label, ...(unit === undefined ? {} : { unit }), ...(domain === undefined ? {} : { domain }) },
-      curves: aligned
-        .filter((entry) => entry.panel === panel)
-        .map((entry) => {
-          const curve = curveOf(entry);
-          const band = (sign: number) =>
-            curve.mean.map((value, i) => value + sign * (curve.standardError[i] ?? 0));
-          return {
-            name: entry.series,
-            steps: curve.steps,
-            centre: curve.mean,
-            ...(entry.seeds.length > 1 ? { low: band(-1), high: band(1) } : {}),
-          };
-        }),
-      references: definition.references ?? [],
-    })),
+    panels: metricsOf(definition).flatMap(({ name, label, unit, domain }, row) =>
+      panels.map((panel) => ({
+        ...(panel === undefined || row > 0 ? {} : { title: panel }),
+        x: { label: stepsOf(definition) },
+        y: { label, ...(unit === undefined ? {} : { unit }), ...(domain === undefined ? {} : { domain }) },
+        curves: aligned
+          .filter((entry) => entry.metric === name && entry.panel === panel)
+          .map((entry) => {
+            const curve = curveOf(entry);
+            const band = (sign: number) =>
+              curve.mean.map((value, i) => value + sign * (curve.standardError[i] ?? 0));
+            return {
+              name: entry.series,
+              steps: curve.steps,
+              centre: curve.mean,
+              ...(entry.seeds.length > 1 ? { low: band(-1), high: band(1) } : {}),
+            };
+          }),
+        references: row === 0 ? (definition.references ?? []) : [],
+      })),
+    ),
+    // One row for each metric.
+    ...(definition.furtherMetrics === undefined ? {} : { columns: panels.length }),
   };
 }
 
-function placeOf({ series, panel }: SeriesRuns): { series: string; panel?: string } {
-  return { series, ...(panel === undefined ? {} : { panel }) };
+function placeOf({ metric, series, panel }: SeriesRuns): { metric: string; series: string; panel?: string } {
+  return { metric, series, ...(panel === undefined ? {} : { panel }) };
 }
 
-/** One line per run and evaluation. */
+/** One line per metric, run and evaluation. */
 function csvOf(aligned: readonly SeriesRuns[]): string {
   const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const lines = ["panel,series,seed,steps,value"];
-  for (const { panel, series, seeds, steps, values } of aligned) {
+  const lines = ["metric,panel,series,seed,steps,value"];
+  for (const { metric, panel, series, seeds, steps, values } of aligned) {
     seeds.forEach((seed, run) => {
       steps.forEach((step, i) => {
-        lines.push(`${quote(panel ?? "")},${quote(series)},${seed},${step},${values[run][i]}`);
+        lines.push(`${metric},${quote(panel ?? "")},${quote(series)},${seed},${step},${values[run][i]}`);
       });
     });
   }

@@ -1,6 +1,88 @@
 import { mappo } from "corral/algorithms";
-import { all, allSimilar, betterThan, claim, similarTo, trainingAverage } from "./claims.ts";
+import { all, allSimilar, betterThan, claim, endsBelow, similarTo, trainingAverage } from "./claims.ts";
 import { curves, figure, grid } from "./figure.ts";
+import { equilibriumGap, exactAscentSettings, exactAscents, panelOf, toldApart } from "./tabular-figure.ts";
+
+/** The DAGs of Figures 1 and 4. */
+const tabularDags = {
+  2: ["full", "product"],
+  3: ["full", "line", "product", "1+2"],
+  5: ["full", "line", "product", "1+4", "2+3"],
+} as const;
+const [two, three, five] = [2, 3, 5].map(panelOf);
+
+/**
+ * The papers' DAGs and, beside the line, the line as published code builds it; curves of one name have one colour in
+ * every panel.
+ */
+const tabularRuns = exactAscents(
+  {
+    2: tabularDags[2],
+    3: [...tabularDags[3], "line-truncated"],
+    5: [...tabularDags[5], "line-truncated"],
+  },
+  0.05,
+);
+
+const tabularCaption =
+  "under exact gradient ascent of tabular policies from standard normal parameters in the Coordination Game, noise .05. " +
+  "line-truncated is the line as the published code builds it, without its last edge.";
+
+const figure1 = figure("subteams/figure-1", {
+  title: "Coordination Game: exact policy gradients under various DAGs",
+  caption: `Normalised suboptimality, one minus the value over that of the best policy, ${tabularCaption}`,
+  runs: tabularRuns,
+  metric: { name: "eval/suboptimality", label: "normalised suboptimality", better: "lower" },
+  ...exactAscentSettings,
+  claims: [
+    claim(
+      "“policies with coarser partitions consistently achieve higher final performance”: N = 2, full > product",
+      betterThan("full", "product", { panel: two }),
+    ),
+    claim(
+      "N = 5: “full performs similarly to 1+4”",
+      similarTo("full", "1+4", { panel: five, margin: toldApart }),
+    ),
+    claim(
+      "N = 5: full and 1+4 “are the best, followed by 2+3”",
+      all(...["full", "1+4"].map((best) => betterThan(best, "2+3", { panel: five }))),
+    ),
+    claim("N = 5: “2+3, and finally the product”", betterThan("2+3", "product", { panel: five })),
+    claim(
+      "N = 3: “full still performs the best”",
+      all(...["line", "product", "1+2"].map((worse) => betterThan("full", worse, { panel: three }))),
+    ),
+    claim(
+      "N = 3: “line and product perform similarly”",
+      similarTo("line", "product", { panel: three, margin: toldApart }),
+    ),
+    claim(
+      "(against the paper) N = 3: a line with all its edges is better than product",
+      betterThan("line", "product", { panel: three }),
+    ),
+    claim("N = 3: “with 1+2 slightly worse” than product", betterThan("product", "1+2", { panel: three })),
+  ],
+});
+
+const everyCurve = Object.entries(tabularDags).flatMap(([agents, names]) =>
+  names.map((dag) => [dag, { panel: panelOf(agents) }] as const),
+);
+
+const figure4 = figure("subteams/figure-4", {
+  title: "Coordination Game: distance from equilibrium under various DAGs",
+  caption:
+    "Equilibrium gap, the most that one agent gains by deviating alone when it sees its parents' actions, " +
+    `${tabularCaption} The runs are those of Figure 1.`,
+  runs: tabularRuns,
+  metric: equilibriumGap,
+  ...exactAscentSettings,
+  claims: [
+    claim(
+      "“all DAGs converge to equilibria”: it ends below a tenth of its start",
+      all(...everyCurve.map(([dag, where]) => endsBelow(dag, { ...where, share: 0.1 }))),
+    ),
+  ],
+});
 
 /** The four DAG sources of Figure 2; heuristic and random share one edge budget. */
 const dags = (budget: number) =>
@@ -146,4 +228,4 @@ const alohaExploring = figure("subteams/aloha-exploring", {
 });
 
 /** Chen et al., "Correlated policy optimization in multi-agent subteams". */
-export const subteams = [coordinationGame, aloha, alohaExploring] as const;
+export const subteams = [figure1, coordinationGame, aloha, alohaExploring, figure4] as const;

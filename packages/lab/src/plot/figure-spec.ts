@@ -5,7 +5,7 @@ export interface Axis {
   readonly unit?: string;
   /** Lowest and highest value shown; what lies outside is cut off. Default: all of the data. */
   readonly domain?: readonly [number, number];
-  /** Number format of the ticks in the notation of d3-format. Default `"~s"` (10k, 1M) for x and `"~g"` for y. */
+  /** Number format of the ticks in the notation of d3-format. Default `"~s"` (10k, 1M) for x and `"~r"` for y. */
   readonly format?: string;
 }
 

@@ -111,7 +111,7 @@ function setWidth(svg: string, width: number): string {
 export function yAxis(axis: Axis, domain: readonly [number, number]): object {
   return {
     scale: { domain, nice: false, zero: false },
-    axis: { title: axisTitle(axis), format: axis.format ?? "~g", tickCount: 5, domain: false, ticks: false },
+    axis: { title: axisTitle(axis), format: axis.format ?? "~r", tickCount: 5, domain: false, ticks: false },
   };
 }
 
