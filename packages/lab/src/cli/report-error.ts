@@ -24,7 +24,7 @@ function describe(error: unknown): { readonly code: number; readonly line: strin
   if (error.name === "DivergedRun") {
     const { directory } = error as DivergedRun;
     const kept = existsSync(join(directory, "checkpoints")) ? "; its last checkpoint is kept" : "";
-    return { code: exitCodes.diverged, line: `${message}${kept}` };
+    return { code: exitCodes.badInput, line: `${message}${kept}` };
   }
   // What the file system refuses carries the call that failed.
   const refused = error.name === "InputError" || "syscall" in error;
