@@ -50,7 +50,8 @@ describe("help", () => {
     };
     const { code, stdout, stderr } = await runCorral([], folder, env);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    for (const name of ["train", "resume", "list", "show", "evaluate", "export", "check", "reproduce"]) {
+    const commands = "train resume list show evaluate export check certify verify reproduce bench";
+    for (const name of commands.split(" ")) {
       expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
     }
     const imported = readFileSync(record, "utf8");
@@ -148,7 +149,7 @@ describe("training", () => {
     }
   });
 
-  test("a run that diverges stops with a code of its own", async () => {
+  test("a run that diverges says where, and which quantity", async () => {
     const { code, stderr } = await corral(`${tiny} --steps 100 actorLearningRate=1e30 --out diverged`);
     expect(code).toBe(2);
     expect(stderr.trim().split("\n").at(-1)).toMatch(
