@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createRng } from "../random/index.ts";
 import { parseTopology } from "../structure/index.ts";
-import { ascendToLevel } from "./ascend-to-level.ts";
+import { ascendToLevel, type LevelAscentOptions } from "./ascend-to-level.ts";
 import { stationarityLevel } from "./bounds.ts";
 import { factoredCoordinationGame } from "./cooperative-game.ts";
 import { createAscent, practicalStepSize, runAscent } from "./gradient-ascent.ts";
@@ -15,9 +15,20 @@ const zero = new Float64Array(policy.layout.size);
 const lambda = 0.1;
 const options = { lambda, stepSize: practicalStepSize(3), steps: 5000 };
 
+function ascend(start: Float64Array, level: number, more: Partial<LevelAscentOptions> = {}) {
+  const ascent = ascendToLevel(policy, start, { ...options, level, ...more });
+  let yielded = 0;
+  for (;;) {
+    const { done, value } = ascent.next();
+    if (done) return { ...value, yielded };
+    expect(value).toMatchObject({ steps: yielded, reached: false });
+    yielded++;
+  }
+}
+
 test("ends where gradient ascent with small steps ends, at any level and in fewer steps", () => {
   const level = 1e-7;
-  const ended = ascendToLevel(policy, zero, { ...options, level });
+  const ended = ascend(zero, level);
   expect(ended.reached).toBe(true);
   expect(ended.gradientNorm).toBeLessThanOrEqual(level);
   policy.differentiate(ended.theta, lambda);
@@ -33,7 +44,7 @@ test("reaches the level of the lemmas from random starts, never below the value 
   for (let seed = 0; seed < 20; seed++) {
     const start = gaussianTheta(policy.layout, createRng(seed));
     const before = start.slice();
-    const ended = ascendToLevel(policy, start, { ...options, level: stationarityLevel(game, lambda) });
+    const ended = ascend(start, stationarityLevel(game, lambda));
     expect(ended.reached).toBe(true);
     expect(policy.regularisedValue(ended.theta, lambda)).toBeGreaterThan(
       policy.regularisedValue(start, lambda),
@@ -42,10 +53,7 @@ test("reaches the level of the lemmas from random starts, never below the value 
   }
 });
 
-test("says when it stopped before the level: out of steps, told so, or at the end of precision", () => {
-  const few = ascendToLevel(policy, zero, { ...options, level: 1e-7, steps: 3 });
-  expect(few).toMatchObject({ reached: false, steps: 3 });
-  const told = ascendToLevel(policy, zero, { ...options, level: 1e-7, report: (step) => step < 2 });
-  expect(told).toMatchObject({ reached: false, steps: 2 });
-  expect(ascendToLevel(policy, zero, { ...options, level: 0 }).reached).toBe(false);
+test("says when it ended before the level: out of steps, or at the end of precision", () => {
+  expect(ascend(zero, 1e-7, { steps: 3 })).toMatchObject({ reached: false, steps: 3, yielded: 3 });
+  expect(ascend(zero, 0).reached).toBe(false);
 });

@@ -9,16 +9,16 @@ export interface LevelAscentOptions {
   readonly steps: number;
   /** Size of the first step. */
   readonly stepSize: number;
-  /** Called after each step with its number and the gradient norm; returning false stops there. */
-  readonly report?: (step: number, gradientNorm: number) => boolean | undefined;
 }
 
+/** Where an ascent stands. */
 export interface LevelAscent {
+  /** Overwritten by later steps. */
   readonly theta: Float64Array;
   /** Steps taken. */
   readonly steps: number;
   readonly gradientNorm: number;
-  /** Whether the gradient norm is at most the level; else steps ran out, `report` ended it or rounding did. */
+  /** Whether the gradient norm is at most the level; an ascent that ends without ran out of steps or of precision. */
   readonly reached: boolean;
 }
 
@@ -30,6 +30,8 @@ const SUFFICIENT = 1e-4;
 const ROUNDING = 1e-14;
 /** What a step size is multiplied with where the objective bends upwards, so that no length suggests itself. */
 const GROWTH = 4;
+/** Longest step size; a longer one could overflow, and never be cut to anything finite. */
+const LONGEST = 1e100;
 
 /**
  * Gradient ascent on `L_lambda` until its gradient is short, in far fewer steps than any fixed step size needs: each step
@@ -37,13 +39,15 @@ const GROWTH = 4;
  * of the last ten values (Raydan 1997, "The Barzilai and Borwein gradient method for the large scale unconstrained
  * minimization problem", Section 3). For a positive `lambda`, without which a maximum may lie at infinity.
  *
+ * Yields before every step, so that the caller sets the pace and may stop, and returns where it ended.
+ *
  * @param start laid out by `policy.layout`
  */
-export function ascendToLevel(
+export function* ascendToLevel(
   policy: ExactSoftmaxPolicy,
   start: Float64Array,
-  { lambda, level, steps, stepSize, report }: LevelAscentOptions,
-): LevelAscent {
+  { lambda, level, steps, stepSize }: LevelAscentOptions,
+): Generator<LevelAscent, LevelAscent, void> {
   let theta = start.slice();
   let candidate = start.slice();
   let objective = policy.regularisedValue(theta, lambda);
@@ -53,10 +57,10 @@ export function ascendToLevel(
   let size = stepSize;
   for (let step = 0; ; step++) {
     const squares = dot(gradient, gradient);
-    const norm = Math.sqrt(squares);
-    if (norm <= level || step >= steps || report?.(step, norm) === false) {
-      return { theta, steps: step, gradientNorm: norm, reached: norm <= level };
-    }
+    const gradientNorm = Math.sqrt(squares);
+    const standing = { theta, steps: step, gradientNorm, reached: gradientNorm <= level };
+    if (standing.reached || step >= steps) return standing;
+    yield standing;
     const least = Math.min(...recent) - ROUNDING * Math.abs(objective);
     do {
       for (let k = 0; k < theta.length; k++) candidate[k] = theta[k] + size * gradient[k];
@@ -64,14 +68,14 @@ export function ascendToLevel(
       if (objective >= least + SUFFICIENT * size * squares) break;
       size /= GROWTH;
     } while (size > 0);
-    if (size === 0) return { theta, steps: step, gradientNorm: norm, reached: false };
+    if (size === 0) return standing;
     [theta, candidate] = [candidate, theta];
     recent.push(objective);
     if (recent.length > MEMORY) recent.shift();
     policy.differentiate(theta, lambda);
     // The step is size * gradient, so its length cancels from the quotient of Barzilai and Borwein.
     const bend = squares - dot(gradient, policy.gradient);
-    size = bend > 0 ? (size * squares) / bend : GROWTH * size;
+    size = Math.min(LONGEST, bend > 0 ? (size * squares) / bend : GROWTH * size);
     gradient.set(policy.gradient);
   }
 }

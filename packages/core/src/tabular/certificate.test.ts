@@ -43,12 +43,15 @@ async function stationaryCertificate(agents: number, topology: string, lambda: n
   const game = coordination(agents);
   const dag = parseTopology(topology, agents);
   const policy = exactSoftmaxPolicy(game, dag);
-  const { theta, reached } = ascendToLevel(policy, new Float64Array(policy.layout.size), {
+  const ascent = ascendToLevel(policy, new Float64Array(policy.layout.size), {
     lambda,
     level: stationarityLevel(game, lambda),
     steps: 10_000,
     stepSize: practicalStepSize(agents),
   });
+  let standing = ascent.next();
+  while (!standing.done) standing = ascent.next();
+  const { theta, reached } = standing.value;
   expect(reached).toBe(true);
   return throughFile(await certify(game, dag, theta, lambda, hash));
 }

@@ -2,7 +2,7 @@ import { Command, type CommanderError, Option } from "commander";
 import { InputError, unknownName } from "corral/errors";
 import pc from "picocolors";
 import type { Context } from "./context.ts";
-import { readInteger, readSeed } from "./read-number.ts";
+import { readInteger, readNumber, readSeed } from "./read-number.ts";
 
 /**
  * The whole command line: every command with its arguments, options and examples. What a command does is loaded when
@@ -135,6 +135,37 @@ export function createProgram(context: Context, version: string): Command {
       await check(context, env, settings, options);
     });
 
+  program.commandsGroup("Prove:");
+  define(program, "certify", "bound how far a policy of a finite game is from equilibrium and optimum", [
+    "certify coordination-game env.agents=3 --dag line --lambda 0.1",
+    "certify game.json --dag 1+2 --lambda 0.01 --out mine.json",
+    'certify game.json --dag "edges:0>1,0>2" --theta theta.json --json',
+  ])
+    .argument("<game>", "JSON file of a game, or an environment that has an exact model")
+    .argument("[settings...]", "key=value for the environment")
+    .option("--dag <dag>", "product, full, line, block sizes such as 1+2, or edges:0>1,1>2", "full")
+    .option("--lambda <weight>", "weight of the log barrier", readNumber("--lambda", 0), 0)
+    .option("--theta <file>", "parameters to certify as they are, without ascent")
+    .option("--seed <seed>", "start from normal parameters of this seed, not from zero", readSeed)
+    .option(
+      "--steps <n>",
+      "gradient steps at most (default: 2000 without barrier, 100,000 with one)",
+      readInteger("--steps", 0),
+    )
+    .option("--out <file>", "where the certificate is written", "certificate.json")
+    .action(async (game, settings, options) => {
+      const { certifyGame } = await import("./commands/certify.ts");
+      await certifyGame(context, game, settings, options);
+    });
+  define(program, "verify", "compute every number of a certificate again, independently", [
+    "verify certificate.json",
+  ])
+    .argument("<certificate>", "file that corral certify wrote")
+    .action(async (certificate, options) => {
+      const { verify } = await import("./commands/verify.ts");
+      await verify(certificate, options);
+    });
+
   program.commandsGroup("Reproduce:");
   define(program, "reproduce", "make a figure of a paper and judge its claims", [
     "reproduce subteams/figure-2-coordination-game --scale quick",
@@ -214,5 +245,5 @@ const firstSteps = `  corral list
   corral train mappo coordination-game dag=full
   corral reproduce subteams/figure-2-coordination-game --scale quick`;
 
-const exitCodeText = `  0 done   1 a check failed   2 something given is not valid   3 a run diverged
+const exitCodeText = `  0 done   1 a check failed   2 something given is not valid, or a run diverged
   130 interrupted, everything can be resumed`;

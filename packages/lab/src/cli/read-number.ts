@@ -9,6 +9,15 @@ export const readInteger =
     throw new InputError(`${option}: expected an integer of at least ${least} (got "${text}")`);
   };
 
+/** Reads the value of an option that is a number, such as `0.1` or `1e-3`. */
+export const readNumber =
+  (option: string, least: number) =>
+  (text: string): number => {
+    const value = toNumber(text);
+    if (value !== undefined && Number.isFinite(value) && value >= least) return value;
+    throw new InputError(`${option}: expected a number of at least ${least} (got "${text}")`);
+  };
+
 /** Reads a seed: a whole number, or any other text as it is. */
 export const readSeed = (text: string): number | string => toNumber(text) ?? text;
 

@@ -1,4 +1,5 @@
 export { canonicalJson } from "./exact-json.ts";
+export { writeFileAtomic } from "./files.ts";
 export {
   type MetricSeries,
   type MetricsLine,

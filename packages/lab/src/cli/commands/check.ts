@@ -1,11 +1,10 @@
-import { readFileSync } from "node:fs";
 import { agrees, checkEnv, configureEnv, type GoldenReport, replayGolden } from "corral/envs";
-import { InputError } from "corral/errors";
 import pc from "picocolors";
 import type { CommonOptions, Context } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { findEnvironment } from "../find-environment.ts";
 import { grouped, printJson, table } from "../output.ts";
+import { readJson } from "../read-json.ts";
 import { readSettings, splitSettings } from "../settings.ts";
 
 interface CheckOptions extends CommonOptions {
@@ -59,12 +58,3 @@ function describeGolden(golden: GoldenReport): string {
 }
 
 const exponential = (value: number): string => (value === 0 ? "0" : value.toExponential(2));
-
-function readJson(file: string): unknown {
-  const text = readFileSync(file, "utf8");
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new InputError(`${file}: expected JSON`);
-  }
-}
