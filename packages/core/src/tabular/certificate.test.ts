@@ -102,6 +102,17 @@ describe("the verifier agrees with the solver", () => {
     expect(failures(verify(throughFile(await certify(game, dag, theta, 0.1, hash))))).toEqual([]);
   });
 
+  test("at a saddle, where a gradient is zero up to rounding and so is the level", async () => {
+    const game = coordination(3);
+    const dag = parseTopology("product", 3);
+    const zero = new Float64Array(thetaLayout(game, dag).size);
+    for (const lambda of [0, 1e-13]) {
+      const certificate = throughFile(await certify(game, dag, zero, lambda, hash));
+      expect(certificate.gradientNorm).toBeLessThan(1e-12);
+      expect(failures(verify(certificate))).toEqual([]);
+    }
+  });
+
   test("where some policy never visits a state", async () => {
     // State 2 is entered by joint action 1 alone, and state 3 never.
     const rows = (action: number) => [
