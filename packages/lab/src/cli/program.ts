@@ -80,13 +80,13 @@ export function createProgram(context: Context, version: string): Command {
     });
 
   program.commandsGroup("Look:");
-  define(program, "list", "list environments, algorithms, figures, settings", [
+  define(program, "list", "list environments, algorithms, figures, tables, settings", [
     "list",
     "list algorithms mappo",
     "list envs aloha",
     "list figures --json",
   ])
-    .argument("[kind]", "envs, algorithms or figures")
+    .argument("[kind]", "envs, algorithms, figures or tables")
     .argument("[name]", "one of them, in full")
     .action(async (kind, name, options) => {
       const { list } = await import("./commands/list.ts");
@@ -167,11 +167,12 @@ export function createProgram(context: Context, version: string): Command {
     });
 
   program.commandsGroup("Reproduce:");
-  define(program, "reproduce", "make a figure of a paper and judge its claims", [
+  define(program, "reproduce", "make a figure or table of a paper and judge its claims", [
     "reproduce subteams/figure-2-coordination-game --scale quick",
     "reproduce subteams/figure-2-aloha --scale paper --jobs 8 --out results",
+    "reproduce bn-rates/certificates",
   ])
-    .argument("<figure>", "paper/figure (see: corral list figures)")
+    .argument("<figure>", "paper/figure (see: corral list figures, corral list tables)")
     .addOption(
       new Option("--scale <scale>", "how much work: a check, a first answer, or the paper's own").default(
         "quick",

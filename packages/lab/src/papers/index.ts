@@ -1,13 +1,23 @@
+import { bnRates } from "./bn-rates.ts";
 import { contextAwareBn } from "./context-aware-bn.ts";
 import type { FigureDefinition } from "./figure.ts";
-import { subteams } from "./subteams.ts";
+import { subteams, subteamsTables } from "./subteams.ts";
+import type { TableDefinition } from "./table.ts";
 
 export { describeReport } from "./describe-report.ts";
 export type { Executor, FigureRun, FinishedRun, MetricSeries, RunRequest } from "./executor.ts";
 export { type FigureDefinition, figureRuns, type Scale, scales } from "./figure.ts";
 export { type FigureReport, type ReproduceOptions, reproduce } from "./reproduce.ts";
+export { describeTable, reproduceTable, type TableDefinition, type TableReport } from "./table.ts";
 
 /** Every figure that can be reproduced, by its id. */
-export const figures: Readonly<Record<string, FigureDefinition>> = Object.fromEntries(
-  [...subteams, ...contextAwareBn].map((definition) => [definition.id, definition]),
-);
+export const figures: Readonly<Record<string, FigureDefinition>> = byId([...subteams, ...contextAwareBn]);
+
+/** Every table that can be reproduced, by its id. */
+export const tables: Readonly<Record<string, TableDefinition>> = byId([...subteamsTables, ...bnRates]);
+
+function byId<Definition extends { readonly id: string }>(
+  definitions: readonly Definition[],
+): Record<string, Definition> {
+  return Object.fromEntries(definitions.map((definition) => [definition.id, definition]));
+}

@@ -1,5 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { InputError } from "corral/errors";
 import type { Rng } from "corral/random";
 import { type LineFigure, renderLines, svgToPng } from "../plot/index.ts";
@@ -7,6 +6,7 @@ import { alignRuns, curveOf, nameRun, type SeriesRuns, type SeriesSummary, summa
 import { type ClaimReport, judgeClaims, measureRun } from "./claims.ts";
 import type { Executor, FigureRun, FinishedRun } from "./executor.ts";
 import { type FigureDefinition, figureRuns, metricsOf, type Scale } from "./figure.ts";
+import { writeResult } from "./write-result.ts";
 
 export interface ReproduceOptions {
   readonly scale: Scale;
@@ -75,12 +75,11 @@ export async function reproduce(
   const body = { metric: definition.metric.name, caption, table, claims, warnings };
 
   const svg = await renderLines(drawing(definition, aligned, caption));
-  mkdirSync(dirname(base), { recursive: true });
-  write(files.svg, svg);
-  write(files.png, svgToPng(svg));
-  write(files.csv, csvOf(aligned));
+  writeResult(files.svg, svg);
+  writeResult(files.png, svgToPng(svg));
+  writeResult(files.csv, csvOf(aligned));
   const curves = aligned.map((entry) => ({ ...placeOf(entry), seeds: entry.seeds, ...curveOf(entry) }));
-  write(files.json, `${JSON.stringify({ format: 1, ...head, ...body, curves }, null, 2)}\n`);
+  writeResult(files.json, `${JSON.stringify({ format: 1, ...head, ...body, curves }, null, 2)}\n`);
   return { ...head, ...body, files };
 }
 
@@ -170,11 +169,4 @@ function csvOf(aligned: readonly SeriesRuns[]): string {
     });
   }
   return `${lines.join("\n")}\n`;
-}
-
-/** Replaces a file in one step, so that a reader never sees half of it. */
-function write(path: string, content: string | Uint8Array): void {
-  const temporary = `${path}.tmp`;
-  writeFileSync(temporary, content);
-  renameSync(temporary, path);
 }

@@ -71,3 +71,15 @@ export interface BarFigure {
   readonly columns?: number;
   readonly panelSize?: readonly [number, number];
 }
+
+/** A table as a figure. */
+export interface TableFigure {
+  readonly title?: string;
+  readonly caption?: string;
+  /** A line break in a cell begins a second line. */
+  readonly head: readonly string[];
+  /** Each with as many cells as the head. */
+  readonly rows: readonly (readonly string[])[];
+  /** Columns whose cells stand at the right, by index. */
+  readonly right?: readonly number[];
+}

@@ -2,7 +2,15 @@ import { createHash } from "node:crypto";
 import { InputError } from "corral/errors";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type BarFigure, type LineFigure, renderBars, renderLines, sparkline, svgToPng } from "./index.ts";
+import {
+  type BarFigure,
+  type LineFigure,
+  renderBars,
+  renderLines,
+  renderTable,
+  sparkline,
+  svgToPng,
+} from "./index.ts";
 import { spread } from "./lines.ts";
 import { niceDomain, wrapText } from "./style.ts";
 
@@ -104,6 +112,30 @@ test("bars show groups, axis titles and a legend", async () => {
   for (const text of ["final scores", "agents", "return (points)", "2", "5", "slow", "fast"]) {
     expect(svg).toContain(`>${text}<`);
   }
+});
+
+test("a table shows its cells, with numbers at the right of their columns", () => {
+  const svg = renderTable({
+    title: "Errors",
+    caption: "A < B",
+    head: ["DAG", "error\nfitted"],
+    rows: [
+      ["full", "0"],
+      ["product", "1.25"],
+    ],
+    right: [1],
+  });
+  for (const text of ["Errors", "A &lt; B", "DAG", "error", "fitted", "full", "1.25"]) {
+    expect(svg).toContain(`>${text}<`);
+  }
+  const xOf = (text: string) => Number(new RegExp(`x="([\\d.]+)"[^>]*>${text}<`).exec(svg)![1]);
+  const anchorOf = (text: string) => new RegExp(`text-anchor="(\\w+)"[^>]*>${text}<`).exec(svg)![1];
+  expect(xOf("0")).toBe(xOf("1.25"));
+  expect(xOf("fitted")).toBe(xOf("1.25"));
+  expect([anchorOf("full"), anchorOf("1.25")]).toEqual(["start", "end"]);
+  const [, width] = /width="(\d+)"/.exec(svg)!.map(Number);
+  expect(xOf("1.25")).toBeLessThan(width);
+  expect(() => renderTable({ head: ["a", "b"], rows: [["1"]] })).toThrow("a row has 1 cells, expected 2");
 });
 
 test("malformed curves are refused by name", async () => {

@@ -2,7 +2,7 @@ import { type Algorithm, algorithms } from "corral/algorithms";
 import { type EnvDefinition, environments } from "corral/envs";
 import { unknownName } from "corral/errors";
 import pc from "picocolors";
-import { type FigureDefinition, figures, scales } from "../../papers/index.ts";
+import { type FigureDefinition, figures, scales, type TableDefinition, tables } from "../../papers/index.ts";
 import type { CommonOptions } from "../context.ts";
 import { grouped, heading, paragraph, printJson, shellCommand, table } from "../output.ts";
 import { describeSettings } from "../settings.ts";
@@ -67,6 +67,14 @@ const kinds = {
     describe: (name) => figures[name].title,
     data: (name) => describeFigure(figures[name]),
     detail: (name) => figureInFull(figures[name]),
+  },
+  tables: {
+    title: "Tables",
+    singular: "table",
+    names: Object.keys(tables),
+    describe: (name) => tables[name].title,
+    data: (name) => describeTable(tables[name]),
+    detail: (name) => tableInFull(tables[name]),
   },
 } satisfies Record<string, Kind>;
 
@@ -139,5 +147,28 @@ function figureInFull(figure: FigureDefinition): string {
     `\n${heading("Curves")}\n${figure.runs.map(({ series }) => `  ${series}`).join("\n")}`,
     `\n${heading("Claims")}\n${figure.claims.map(({ text }) => `  ${text}`).join("\n")}`,
     `\n  ${shellCommand("reproduce", figure.id)}`,
+  ].join("\n");
+}
+
+function describeTable({ id, title, caption, columns, efforts, claims }: TableDefinition) {
+  return {
+    id,
+    title,
+    caption,
+    columns: columns.map(({ key }) => key),
+    scales: efforts,
+    claims: claims.map(({ text }) => text),
+  };
+}
+
+function tableInFull({ id, title, caption, efforts, claims }: TableDefinition): string {
+  return [
+    `${heading(title)}\n\n${paragraph(caption, 2)}\n`,
+    table(
+      ["scale", "computes"],
+      scales.map((scale) => [pc.cyan(scale), efforts[scale]]),
+    ),
+    `\n${heading("Claims")}\n${claims.map(({ text }) => `  ${text}`).join("\n")}`,
+    `\n  ${shellCommand("reproduce", id)}`,
   ].join("\n");
 }

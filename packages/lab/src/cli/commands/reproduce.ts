@@ -4,13 +4,16 @@ import { createRng } from "corral/random";
 import pc from "picocolors";
 import {
   describeReport,
+  describeTable,
   type Executor,
   type FigureDefinition,
   type FigureRun,
   figures,
   reproduce,
+  reproduceTable,
   type Scale,
   scales,
+  tables,
 } from "../../papers/index.ts";
 import { parseRunSpec, type RunSpec, readMetrics, runIdentity } from "../../runs/index.ts";
 import { eta, type PoolEvent, type PoolOutcome, type Progress, runPool } from "../../scheduler/index.ts";
@@ -35,9 +38,13 @@ const settling = 5_000;
 
 /** `corral reproduce`: trains what is missing, then draws and judges. */
 export async function reproduceFigure(id: string, request: ReproduceRequest): Promise<void> {
-  if (!Object.hasOwn(figures, id)) throw unknownName("figure", id, Object.keys(figures));
+  const isTable = Object.hasOwn(tables, id);
+  if (!isTable && !Object.hasOwn(figures, id)) {
+    throw unknownName("figure", id, [...Object.keys(figures), ...Object.keys(tables)]);
+  }
   if (!scales.includes(request.scale as Scale)) throw unknownName("scale", request.scale, scales);
   const scale = request.scale as Scale;
+  if (isTable) return computeTable(id, scale, request);
   const progress = createProgress();
   const interrupt = watchInterrupt(progress.note);
   const again = shellCommand(
@@ -66,6 +73,17 @@ export async function reproduceFigure(id: string, request: ReproduceRequest): Pr
   } finally {
     interrupt.dispose();
   }
+}
+
+/** A table is computed here and at once: there are no runs to keep. */
+async function computeTable(id: string, scale: Scale, request: ReproduceRequest): Promise<void> {
+  if (request.seeds !== undefined) {
+    throw new InputError(`${id}: a table is computed exactly and takes no --seeds`);
+  }
+  const options = { scale, out: join(request.out, scale), rng: createRng(id) };
+  const { shown, ...report } = await reproduceTable(tables[id], options);
+  if (request.json) printJson(report);
+  else console.log(coloured(describeTable({ shown, ...report })));
 }
 
 /** The user asked to stop before all runs were there. */
