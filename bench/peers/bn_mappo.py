@@ -429,4 +429,4 @@ def time_rollout(request):
 
 
 if __name__ == "__main__":
-    peer.serve({"bn-mappo-update": time_update, "rollout": time_rollout})
+    peer.serve(torch, {"bn-mappo-update": time_update, "rollout": time_rollout})

@@ -162,9 +162,10 @@ def policy_forward(request):
 
 if __name__ == "__main__":
     peer.serve(
+        torch,
         {
             "ppo-mlp": update_workload(ppo_update),
             "agp": update_workload(agp_update),
             "policy-forward": policy_forward,
-        }
+        },
     )

@@ -1,6 +1,7 @@
 """What every peer shares: one thread, the line protocol, and the clock.
 
-Import this module before `numpy` and `torch`: BLAS libraries read their thread counts when they are loaded.
+Import this module before `numpy` and `torch`: BLAS libraries read their thread counts when they are loaded. It loads
+neither itself, so that a peer in NumPy needs no PyTorch.
 """
 
 import ctypes
@@ -14,10 +15,6 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import statistics
 import time
 from pathlib import Path
-
-import torch
-
-torch.set_num_threads(1)
 
 CHUNKS = 5
 
@@ -61,9 +58,9 @@ def milliseconds_each(call, repeats, warmup, prepare=lambda: None):
     return statistics.median(times[warmup:])
 
 
-def blas_library():
-    """The matrix library PyTorch runs on. With `reference` a comparison says nothing about PyTorch."""
-    if torch.backends.mkl.is_available():
+def blas_library(library):
+    """The matrix library that PyTorch or NumPy runs on. With `reference` a comparison says nothing about it."""
+    if library.__name__ == "torch" and library.backends.mkl.is_available():
         return "mkl"
     loaded = Path("/proc/self/maps")
     names = loaded.read_text() if loaded.exists() else ""
@@ -88,17 +85,24 @@ def positive(request, key, default=None, least=1):
     return value
 
 
-def serve(workloads):
-    """Answers each JSON line of stdin with one JSON line on stdout until `{"quit": true}` or the end.
+def serve(library, workloads):
+    """Times workloads of a library, the module `torch` or `numpy`.
+
+    Answers each JSON line of stdin with one JSON line on stdout until `{"quit": true}` or the end.
 
     `workloads` maps a name to a function of the request that returns the fields of the answer.
     A request that cannot be carried out is answered with `{"error": ...}` and the server goes on.
     """
     keep_freed_memory()
-    blas = blas_library()
-    identity = {"torch": torch.__version__, "threads": torch.get_num_threads(), "blas": blas}
+    name = library.__name__
+    threads = 1
+    if name == "torch":
+        library.set_num_threads(1)
+        threads = library.get_num_threads()
+    blas = blas_library(library)
+    identity = {name: library.__version__, "threads": threads, "blas": blas}
     if blas == "reference":
-        print("PyTorch runs on the reference BLAS: its times will be several times too long", file=sys.stderr)
+        print(f"{name} runs on the reference BLAS: its times will be several times too long", file=sys.stderr)
 
     def answer(fields):
         print(json.dumps(fields), flush=True)
@@ -114,7 +118,9 @@ def serve(workloads):
             if request.get("quit"):
                 return
             run = choose("workload", workloads, request.get("workload"))
-            torch.manual_seed(positive(request, "seed", 0, least=0))
+            seed = positive(request, "seed", 0, least=0)
+            if name == "torch":
+                library.manual_seed(seed)
             answer({"workload": request["workload"], **run(request), **identity})
         except ValueError as error:
             answer({"error": str(error)})

@@ -159,7 +159,7 @@ def make_problem(request):
     transition = request.get("transition", "dense")
     game = CoordinationGame(agents, 0.05)
     gradient = PolicyGradient(game, parents, peer.choose("transition", DYNAMICS, transition)(game))
-    fields = {"agents": agents, "dag": request["dag"], "transition": transition, "numpy": np.__version__}
+    fields = {"agents": agents, "dag": request["dag"], "transition": transition}
     return game, gradient, fields
 
 
@@ -236,4 +236,4 @@ def self_test():
 if __name__ == "__main__":
     if sys.argv[1:] == ["--self-test"]:
         sys.exit(self_test())
-    peer.serve({"exact-gradient": exact_gradient, "ascent": ascent})
+    peer.serve(np, {"exact-gradient": exact_gradient, "ascent": ascent})

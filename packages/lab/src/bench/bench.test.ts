@@ -4,7 +4,8 @@ import { compare } from "./comparison.ts";
 import { benchEngine, type EngineRow } from "./engine.ts";
 import { benchEnvs } from "./environments.ts";
 import { median, millisecondsPerCall } from "./stopwatch.ts";
-import { describeHost, engineTable, envTable, trainTable } from "./tables.ts";
+import { describeHost, engineTable, envTable, tabularTable, trainTable } from "./tables.ts";
+import { benchTabular, type TabularRow } from "./tabular.ts";
 import { fakePeer } from "./testing/fake-peer.ts";
 import { benchTrain } from "./train.ts";
 
@@ -113,6 +114,42 @@ describe("benchTrain", () => {
     });
     expect(trainTable(rows)).toContain("distinct rows");
   });
+});
+
+test("benchTabular measures steps, an ascent and growth, turn by turn with the peer", async () => {
+  const told: TabularRow[] = [];
+  const { host, rows } = await benchTabular({
+    now: tickingClock(),
+    against: "numpy",
+    onRow: (row) => told.push(row),
+    effort: { rounds: 2, turn: 5, steps: 3 },
+    peer: fakePeer(),
+  });
+  expect(rows).toEqual(told);
+  const steps = rows.filter((row) => row.kind === "step");
+  expect(steps.map(({ transition, starts }) => `${transition} ${starts}`)).toEqual([
+    "any table 1",
+    "any table 50",
+    "joint action alone 1",
+    "joint action alone 50",
+    "coordination game 1",
+    "coordination game 50",
+  ]);
+  // As in benchEngine: half a millisecond of the ticking clock, and twice the starts from the fake peer.
+  expect(steps[1]).toMatchObject({ milliseconds: 0.5, numpy: { milliseconds: { dense: 100 }, ratio: 200 } });
+  expect(steps[5].numpy!.fastest).toBe("joint-action");
+  const [ascent] = rows.filter((row) => row.kind === "ascent");
+  expect(ascent).toMatchObject({ starts: 50, steps: 3, milliseconds: 1, numpy: { ratio: 100 } });
+  // After three steps next to nothing has been gained on standard normal starts, at .56.
+  expect(ascent.suboptimality).toBeGreaterThan(0.5);
+  expect(ascent.suboptimality).toBeLessThan(0.57);
+  const growth = rows.filter((row) => row.kind === "growth");
+  expect(growth.map(({ agents }) => agents)).toEqual([2, 3, 4, 5, 6, 7, 8]);
+  // 2 actions x 2^N states x (2^N - 1) rows of a full DAG.
+  expect(growth[3]).toMatchObject({ states: 32, parameters: 2 * 32 * 31 });
+  expect(host.numpy).toEqual({ version: "0.1", blas: "openblas" });
+  expect(describeHost(host)).toContain("NumPy 0.1 (openblas)");
+  expect(tabularTable(rows)).toMatch(/^any table +5 +50 +0\.500 +100 dense +dense +200\.00x/m);
 });
 
 test("benchEnvs measures every environment with one, 32 and 64 copies", () => {

@@ -8,8 +8,14 @@ export interface BenchHost {
   readonly node: string;
   /** Runtime of corral's programs with its version. */
   readonly runtime: string;
-  /** PyTorch's version and matrix library, where it was compared with. */
-  readonly pytorch?: { readonly version: string; readonly blas: string };
+  /** Version and matrix library of PyTorch or NumPy, where it was compared with. */
+  readonly pytorch?: PeerHost;
+  readonly numpy?: PeerHost;
+}
+
+interface PeerHost {
+  readonly version: string;
+  readonly blas: string;
 }
 
 /** Facts a reader of the times should know. */
@@ -23,6 +29,6 @@ export function benchHost(
     cores: processors.length,
     node: process.versions.node,
     runtime: `${runtime.name} ${runtime.version}`,
-    ...(peer === undefined ? {} : { pytorch: { version: peer.torch, blas: peer.blas } }),
+    ...(peer === undefined ? {} : { [peer.library]: { version: peer.version, blas: peer.blas } }),
   };
 }

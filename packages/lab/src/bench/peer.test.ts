@@ -6,7 +6,7 @@ import { fakePeer } from "./testing/fake-peer.ts";
 describe("a peer", () => {
   test("says what it runs on and answers in turn, on one thread", async () => {
     const peer = await startPeer("engine.py", fakePeer());
-    expect(peer).toMatchObject({ torch: "0.0", blas: "openblas" });
+    expect(peer).toMatchObject({ library: "pytorch", version: "0.0", blas: "openblas" });
     const times = [
       await peer.time({ workload: "ppo-mlp", batch: 32 }),
       await peer.time({ workload: "ppo-mlp", batch: 32, parameters: "flat" }),
@@ -36,6 +36,15 @@ describe("a peer", () => {
     expect(error).toBeInstanceOf(InputError);
     expect((error as Error).message).toMatch(
       /^pytorch: .* has no torch: install .*python3-torch.*CORRAL_PYTHON$/,
+    );
+  });
+
+  test("in NumPy needs no PyTorch, and names its own packages", async () => {
+    const peer = await startPeer("tabular.py", fakePeer());
+    expect(peer).toMatchObject({ library: "numpy", version: "0.1", blas: "openblas" });
+    await peer.close();
+    await expect(startPeer("tabular.py", { command: ["/no/such/python"] })).rejects.toThrow(
+      /^numpy: cannot run .* install Debian's packages python3-numpy .* name a Python with numpy in CORRAL_PYTHON$/,
     );
   });
 

@@ -7,11 +7,12 @@ import { fileURLToPath } from "node:url";
 import { InputError } from "corral/errors";
 import { z } from "zod";
 
-/** A server in another process that times the same work in PyTorch (see `bench/peers/README.md`). */
+/** A server in another process that times the same work in PyTorch or NumPy (see `bench/peers/README.md`). */
 export interface Peer {
-  /** Version of PyTorch. */
-  readonly torch: string;
-  /** Matrix library that PyTorch runs on. */
+  readonly library: Library;
+  /** Version of the library. */
+  readonly version: string;
+  /** Matrix library that it runs on. */
   readonly blas: string;
   /**
    * Milliseconds per call of a workload.
@@ -22,20 +23,31 @@ export interface Peer {
   close(): Promise<void>;
 }
 
-export type PeerScript = "engine.py" | "bn_mappo.py";
+/** A library to compare with, by the name it has on the command line. */
+export type Library = "pytorch" | "numpy";
+
+const SCRIPTS = { "engine.py": "pytorch", "bn_mappo.py": "pytorch", "tabular.py": "numpy" } as const;
+
+export type PeerScript = keyof typeof SCRIPTS;
 
 export interface PeerOptions {
   /** Program and arguments to run instead of the script under Python. */
   readonly command?: readonly string[];
 }
 
-const PACKAGES = "Debian's packages python3-torch and libopenblas0-pthread";
+/** The module's name in Python and the packages that bring it. */
+const LIBRARIES = {
+  pytorch: { module: "torch", packages: "Debian's packages python3-torch and libopenblas0-pthread" },
+  numpy: { module: "numpy", packages: "Debian's packages python3-numpy and libopenblas0-pthread" },
+} as const satisfies Record<Library, object>;
+
 /** One thread: libraries read these when they are loaded. */
 const ONE_THREAD = { OPENBLAS_NUM_THREADS: "1", OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1" };
 
 const greeting = z.object({
   ready: z.literal(true),
-  torch: z.string(),
+  torch: z.string().optional(),
+  numpy: z.string().optional(),
   threads: z.number(),
   blas: z.string(),
 });
@@ -44,10 +56,13 @@ const answer = z.union([z.object({ error: z.string() }), z.object({ milliseconds
 /**
  * Starts a peer under the Python that the environment variable `CORRAL_PYTHON` names, else Debian's.
  *
- * @throws InputError when there is no interpreter, no PyTorch, or one whose times would say nothing: on the
+ * @throws InputError when there is no interpreter, no such library, or one whose times would say nothing: on the
  * reference BLAS or on several threads
  */
 export async function startPeer(script: PeerScript, options: PeerOptions = {}): Promise<Peer> {
+  const library = SCRIPTS[script];
+  const { module, packages } = LIBRARIES[library];
+  const remedy = `install ${packages}, or name a Python with ${module} in CORRAL_PYTHON`;
   const [program, ...rest] = options.command ?? [
     process.env.CORRAL_PYTHON ?? "/usr/bin/python3",
     join(peersDirectory(), script),
@@ -66,16 +81,12 @@ export async function startPeer(script: PeerScript, options: PeerOptions = {}): 
   const next = async (): Promise<unknown> => {
     const line = await Promise.race([lines.next(), missing]);
     if (line instanceof Error) {
-      throw new InputError(
-        `pytorch: cannot run ${program} (${line.message}): install ${PACKAGES}, or name a Python with torch in CORRAL_PYTHON`,
-      );
+      throw new InputError(`${library}: cannot run ${program} (${line.message}): ${remedy}`);
     }
     if (line.done === true) {
       await ended;
       if (/No module named '?(torch|numpy)/.test(complaints)) {
-        throw new InputError(
-          `pytorch: ${program} has no torch: install ${PACKAGES}, or name a Python with torch in CORRAL_PYTHON`,
-        );
+        throw new InputError(`${library}: ${program} has no ${module}: ${remedy}`);
       }
       throw new Error(`${script} ended: ${complaints.trim().split("\n").at(-1) || "without a word"}`);
     }
@@ -88,15 +99,16 @@ export async function startPeer(script: PeerScript, options: PeerOptions = {}): 
   };
 
   try {
-    const { torch, threads, blas } = greeting.parse(await next());
+    const { threads, blas, ...versions } = greeting.parse(await next());
     if (blas === "reference") {
       throw new InputError(
-        `pytorch: ${program} runs on the reference BLAS, several times slower than it need be: install libopenblas0-pthread`,
+        `${library}: ${program} runs on the reference BLAS, several times slower than it need be: install libopenblas0-pthread`,
       );
     }
-    if (threads !== 1) throw new InputError(`pytorch: runs on ${threads} threads, expected 1`);
+    if (threads !== 1) throw new InputError(`${library}: runs on ${threads} threads, expected 1`);
     return {
-      torch,
+      library,
+      version: versions[module] ?? "unknown",
       blas,
       async time(request) {
         child.stdin.write(`${JSON.stringify(request)}\n`);
@@ -121,7 +133,7 @@ function peersDirectory(): string {
     const parent = dirname(folder);
     if (parent === folder) {
       throw new InputError(
-        "pytorch: comparisons need bench/peers of corral's source tree; clone the repository",
+        "peer: comparisons need bench/peers of corral's source tree; clone the repository",
       );
     }
     folder = parent;

@@ -187,12 +187,13 @@ export function createProgram(context: Context, version: string): Command {
     });
 
   program.commandsGroup("Measure:");
-  define(program, "bench", "time the engine, training or environments on this machine", [
+  define(program, "bench", "time the engine, training, environments or exact gradients on this machine", [
     "bench train",
     "bench engine --against pytorch",
+    "bench tabular --against numpy",
   ])
-    .argument("<what>", "engine, train or envs")
-    .option("--against <peer>", "run the same work in PyTorch, turn by turn: pytorch")
+    .argument("<what>", "engine, train, envs or tabular")
+    .option("--against <peer>", "run the same work elsewhere, turn by turn: pytorch, for tabular numpy")
     .action(async (what, options) => {
       const { bench } = await import("./commands/bench.ts");
       await bench(what, options);

@@ -4,10 +4,13 @@ import pc from "picocolors";
 import {
   benchEngine,
   benchEnvs,
+  benchTabular,
   benchTrain,
   describeHost,
   engineTable,
   envTable,
+  type TabularRow,
+  tabularTable,
   trainTable,
 } from "../../bench/index.ts";
 import type { CommonOptions } from "../context.ts";
@@ -22,8 +25,9 @@ const now = (): number => performance.now();
 /** `corral bench`: rows are told on stderr as they come, the tables at the end. Nothing else runs beside the clock. */
 export async function bench(what: string, { against, json }: BenchRequest): Promise<void> {
   if (!Object.hasOwn(benchmarks, what)) throw unknownName("benchmark", what, Object.keys(benchmarks));
-  if (against !== undefined && against !== "pytorch") throw unknownName("peer", against, ["pytorch"]);
-  const { host, rows, table } = await benchmarks[what as keyof typeof benchmarks](against);
+  const peer = what === "tabular" ? "numpy" : "pytorch";
+  if (against !== undefined && against !== peer) throw unknownName("peer", against, [peer]);
+  const { host, rows, table } = await benchmarks[what as keyof typeof benchmarks](against !== undefined);
   if (json) printJson({ host, rows });
   else console.log(`${pc.dim(typeof host === "string" ? host : describeHost(host))}\n\n${table}`);
 }
@@ -31,17 +35,25 @@ export async function bench(what: string, { against, json }: BenchRequest): Prom
 const tell = (name: string): void => void process.stderr.write(pc.dim(`  ${name}: done\n`));
 
 const benchmarks = {
-  async engine(against?: "pytorch") {
+  async engine(compared: boolean) {
     const onRow = ({ workload, batch }: { workload: string; batch: number }) =>
       tell(`${workload}, batch ${batch}`);
-    const { host, rows } = await benchEngine({ now, onRow, ...(against && { against }) });
+    const { host, rows } = await benchEngine({ now, onRow, ...(compared && { against: "pytorch" }) });
     return { host, rows, table: engineTable(rows) };
   },
-  async train(against?: "pytorch") {
+  async train(compared: boolean) {
     const onRow = ({ kind, env, dag }: { kind: string; env: string; dag: string }) =>
       tell(`${kind}, ${env}, ${dag}`);
-    const { host, rows } = await benchTrain({ now, onRow, ...(against && { against }) });
+    const { host, rows } = await benchTrain({ now, onRow, ...(compared && { against: "pytorch" }) });
     return { host, rows, table: trainTable(rows) };
+  },
+  async tabular(compared: boolean) {
+    const onRow = (row: TabularRow) =>
+      tell(
+        [row.kind, `${row.agents} agents`, ...("starts" in row ? [`${row.starts} starts`] : [])].join(", "),
+      );
+    const { host, rows } = await benchTabular({ now, onRow, ...(compared && { against: "numpy" }) });
+    return { host, rows, table: tabularTable(rows) };
   },
   async envs() {
     const rows = benchEnvs({ now, onRow: ({ env, copies }) => tell(`${env}, ${copies} copies`) });
