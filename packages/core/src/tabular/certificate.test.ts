@@ -94,6 +94,33 @@ describe("the verifier agrees with the solver", () => {
     );
   });
 
+  test("on sparse games with few initial states, no future or a long one, and rewards of any size", async () => {
+    for (let seed = 0; seed < 300; seed++) {
+      const rng = createRng(`sparse/${seed}`);
+      const pick = <T>(choices: readonly T[]): T => choices[rng.integer(choices.length)];
+      const actions = pick([[2, 2], [3, 2], [4], [2, 2, 2]]);
+      const states = 1 + rng.integer(5);
+      const game = randomGame({ actions, states, discount: pick([0, 0.9, 0.9999]) }, rng);
+      for (let row = 0; row < game.transition.length; row += states) {
+        // Some entries are zero, some nearly so, and one is what remains.
+        const kept = row + rng.integer(states);
+        for (let at = row; at < row + states; at++) game.transition[at] *= pick([0, 1e-6, 1]);
+        game.transition[kept] = 0;
+        game.transition[kept] = 1 - game.transition.subarray(row, row + states).reduce((a, b) => a + b, 0);
+      }
+      if (rng.integer(2) === 0) game.initial.fill(0).fill(1, 0, 1);
+      const scale = pick([0, 1, -1, 1e-6, 1e6]);
+      game.reward.forEach((one, at) => {
+        game.reward[at] = scale * one;
+      });
+      const dag = bernoulliDag(actions.length, 0.5, rng);
+      const spread = pick([0, 1, 50]);
+      const theta = gaussianTheta(thetaLayout(game, dag), rng).map((entry) => spread * entry);
+      const certificate = throughFile(await certify(game, dag, theta, pick([0, 1e-9, 1, 100]), hash));
+      expect({ seed, failures: failures(verify(certificate)) }).toEqual({ seed, failures: [] });
+    }
+  });
+
   test("where parameters leave actions no probability to speak of", async () => {
     const rng = createRng("saturated");
     const game = randomGame({ actions: [2, 3], states: 3 }, rng);

@@ -122,7 +122,6 @@ export async function certify(
   const nested = (values: Float64Array) => thetaToNested(policy.layout, values);
   const value = policy.differentiate(theta, lambda);
   const optimum = optimalValue(game).value;
-  const { unreachable, avoidable } = unvisitedStates(game);
   const partition = subteamPartition(dag);
   const errors = partition === undefined ? undefined : await decompositionErrors(game, partition);
   const mismatch = visitationMismatch(game);
@@ -172,7 +171,7 @@ export async function certify(
     equilibriumGap: gaps,
     gapUnconditional: [...policy.unconditionalGaps(theta)],
     mismatch: premises.everyStateVisited ? mismatch : null,
-    unvisitedStates: [...unreachable, ...avoidable].sort((a, b) => a - b),
+    unvisitedStates: neverSurelyVisited(game),
     decomposition: errors === undefined || partition === undefined ? null : { partition, ...errors },
     bounds: {
       lemma2: judge(Math.max(...gaps), lemma2(setting, lambda), {}),
@@ -188,6 +187,14 @@ export async function certify(
   } as const;
   const hashed = { ...statement, gameHash: hash(statement.game) };
   return { ...hashed, hash: hash(hashed) };
+}
+
+/** States that some policy never visits, in increasing order. */
+function neverSurelyVisited(game: FiniteGame): number[] {
+  const { unreachable, avoidable } = unvisitedStates(game);
+  // Without a future, nothing but where it starts is visited.
+  const later = game.discount > 0 ? [...unreachable, ...avoidable] : [...game.initial.keys()];
+  return later.filter((s) => game.initial[s] === 0).sort((a, b) => a - b);
 }
 
 /** The nested form that `gameFromJson` reads. */

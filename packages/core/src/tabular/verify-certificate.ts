@@ -28,7 +28,7 @@ export interface Verification {
 
 /** Numbers agree when they differ by at most this share of the larger one, ... */
 const RELATIVE = 1e-8;
-/** ... or by this share of the largest size that rewards, horizon and their product's derivatives can give them. */
+/** ... or by this share of the largest size that the quantity, or what it is the difference of, can have in the game. */
 const ABSOLUTE = 1e-12;
 
 const number = z.number();
@@ -320,9 +320,14 @@ function recompute({ game, edges, lambda, theta, bounds }: Parsed) {
         system(weights),
         allStates.map((s) => average(weights[s], payoff[s])),
       );
-      // Exact improvements raise all values: when none rises by more than rounding, no policy of the set is better.
+      // Exact improvements raise all values. When none rises by more than rounding, or they fall together, no policy of
+      // the set is better.
       const old = values;
-      if (old?.every((x, s) => next[s] <= x + 1e-14 * horizon * Math.abs(x))) return next;
+      if (old !== undefined) {
+        const rises = next.some((x, s) => x > old[s] + 1e-14 * horizon * Math.abs(old[s]));
+        const change = next.reduce((sum, x, s) => sum + (x - old[s]), 0);
+        if (!rises || !(change > 0)) return next;
+      }
       values = next;
     }
   };
@@ -356,7 +361,10 @@ function recompute({ game, edges, lambda, theta, bounds }: Parsed) {
   );
 
   let mismatch = 1;
-  const unvisitedStates = allStates.filter((s) => initial[s] === 0 && avoids(transition, initial, s));
+  // Without a future, nothing but where it starts is visited.
+  const unvisitedStates = allStates.filter(
+    (s) => initial[s] === 0 && (discount === 0 || avoids(transition, initial, s)),
+  );
   for (const visited of unvisitedStates.length > 0 ? [] : allStates) {
     const pays = (amount: number) =>
       allStates.map((s) => jointActions.map(() => (s === visited ? amount : 0)));
@@ -387,10 +395,12 @@ function recompute({ game, edges, lambda, theta, bounds }: Parsed) {
   const stationarityLevel = lambda / (2 * states * jointActions.length * largest(actions));
   const finite = unvisitedStates.length === 0;
   const size = Math.max(Math.abs(highest), Math.abs(lowest)) * horizon;
+  // A search among policies may leave what is smaller than rounding in each step of the whole horizon.
+  const ofSearch = (1 + size) * horizon;
   // A ratio of visits inherits, besides the rounding of both, that of the small ones as its own square.
-  const ofMismatch = mismatch ** 2;
+  const ofMismatch = mismatch ** 2 * horizon;
   const ofGradient = size * horizon + lambda;
-  const ofBounds = size * horizon + lambda * ofMismatch * 2 ** (agents + 1) * agents;
+  const ofBounds = ofSearch + lambda * ofMismatch * 2 ** (agents + 1) * agents;
   /** Whether `left <= right`; where the two agree in the sense of this file either verdict is right. */
   const atMost = (claimed: boolean, left: number, right: number, sizeOfBoth: number) =>
     agree(left, right, ABSOLUTE * sizeOfBoth) ? claimed : left <= right;
@@ -462,16 +472,17 @@ function recompute({ game, edges, lambda, theta, bounds }: Parsed) {
   };
   const sizes: Readonly<Record<string, number>> = {
     value: size,
-    regularisedValue: size + lambda * Math.abs(barrier),
-    optimalValue: size,
-    optimalityGap: size,
-    suboptimality: 1,
+    regularisedValue: size + lambda * (Math.abs(barrier) + agents * Math.log(largest(actions))),
+    optimalValue: ofSearch,
+    optimalityGap: ofSearch,
+    suboptimality: ofSearch / Math.abs(optimalValue),
+    priceOfAnarchy: ofSearch / Math.abs(optimalValue),
     stateValues: size,
     visitation: horizon,
     gradientNorm: ofGradient,
     gradient: ofGradient,
-    equilibriumGap: size * horizon,
-    gapUnconditional: size * horizon,
+    equilibriumGap: ofSearch,
+    gapUnconditional: ofSearch,
     mismatch: ofMismatch,
     decomposition: 1 + size,
     bounds: ofBounds,
