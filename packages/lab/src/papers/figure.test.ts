@@ -117,7 +117,7 @@ test("figures of exact ascents ask for 50 starts of 2000 gradient steps, and sha
       envConfig: { agents: 2, epsilon: 0.05 },
       seed: 1,
       steps: 2000,
-      evaluateEvery: 2,
+      evaluateEvery: 1,
       evaluationEpisodes: 1,
     },
   });

@@ -36,7 +36,7 @@ export const exactAscentSettings = {
     paper: { seeds: 50, steps: 2000 },
   },
   // An iteration is 20 gradient steps. Evaluations are exact and play no episodes.
-  evaluateEvery: 2,
+  evaluateEvery: 1,
   evaluationEpisodes: 1,
 } satisfies Partial<FigureDefinition>;
 
