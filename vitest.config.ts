@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     include: ["packages/*/src/**/*.test.ts"],
     pool: "forks",
+    // Colours come and go with the terminal and with CI; what is printed is compared without them.
+    env: { NO_COLOR: "1" },
     testTimeout: 30_000,
   },
 });
