@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { isAbsolute, resolve as resolvePath } from "node:path";
+import { resolve as resolvePath } from "node:path";
 import { pathToFileURL } from "node:url";
 import { customEnv, type EnvDefinition, environments } from "corral/envs";
 import { InputError, unknownName } from "corral/errors";
+import { isModulePath } from "../runs/index.ts";
 import type { Context } from "./context.ts";
 
 /** An environment that was asked for. */
@@ -22,7 +23,7 @@ export async function findEnvironment(nameOrPath: string, context: Context): Pro
     const definition = environments[nameOrPath as keyof typeof environments] as EnvDefinition;
     return { env: nameOrPath, definition };
   }
-  if (!isAbsolute(nameOrPath) && !/[/\\]|\.[cm]?[jt]s$/.test(nameOrPath)) {
+  if (!isModulePath(nameOrPath)) {
     throw unknownName("environment", nameOrPath, Object.keys(environments));
   }
   const env = resolvePath(nameOrPath);

@@ -6,7 +6,7 @@ export {
   readMetrics,
   readMetricsLines,
 } from "./metrics.ts";
-export { createResolver, type ResolvedRun, type ResolveRun } from "./resolve.ts";
+export { createResolver, isModulePath, type ResolvedRun, type ResolveRun } from "./resolve.ts";
 export {
   corralVersion,
   type HostFacts,

@@ -50,10 +50,10 @@ export function createResolver(
       throw unknownName("algorithm", spec.algorithm, Object.keys(algorithms));
     }
     const algorithm = algorithms[spec.algorithm];
-    const definition = isPath(spec.env)
+    const definition = isModulePath(spec.env)
       ? customEnv(await importEnv(spec.env, importModule), spec.env)
       : environments[spec.env];
-    if (definition === undefined || (!isPath(spec.env) && !Object.hasOwn(environments, spec.env))) {
+    if (definition === undefined || (!isModulePath(spec.env) && !Object.hasOwn(environments, spec.env))) {
       throw unknownName("environment", spec.env, Object.keys(environments));
     }
     const env = configureEnv(definition, spec.envConfig);
@@ -69,8 +69,8 @@ export function createResolver(
   };
 }
 
-/** A name has neither a directory nor the ending of a module. */
-const isPath = (env: string): boolean => isAbsolute(env) || /[/\\]|\.[cm]?[jt]s$/.test(env);
+/** Whether an environment is given by the path of a module: a name has neither a directory nor a module's ending. */
+export const isModulePath = (env: string): boolean => isAbsolute(env) || /[/\\]|\.[cm]?[jt]s$/.test(env);
 
 async function importEnv(path: string, importModule: (url: string) => Promise<unknown>): Promise<unknown> {
   try {
