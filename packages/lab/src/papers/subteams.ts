@@ -215,7 +215,7 @@ const alohaExploring = figure("subteams/aloha-exploring", {
   metric: { name: "eval/return", label: "return", unit: "per episode", better: "higher", domain: [0, 12.5] },
   scales: {
     smoke: { seeds: 2, steps: 20_000 },
-    quick: { seeds: 5, steps: 400_000 },
+    quick: { seeds: 5, steps: 500_000 },
     paper: { seeds: 20, steps: 500_000 },
   },
   evaluateEvery: 25,
