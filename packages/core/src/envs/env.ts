@@ -30,6 +30,8 @@ export interface EnvSpec {
   readonly rewards: "team" | "individual";
   /** True when every agent always observes the same numbers (for example the whole state). */
   readonly sharedObservation: boolean;
+  /** What counts as success, in words, where `Outcome.success` says at the end of an episode whether it was reached. */
+  readonly success?: string;
 }
 
 /**
@@ -50,6 +52,8 @@ export interface Outcome {
   readonly terminated: boolean;
   /** The time limit cut the episode: what follows still has a value. */
   readonly truncated: boolean;
+  /** Whether the episode that ends with this step reached its goal, in games that have one (`EnvSpec.success`). */
+  readonly success?: boolean;
 }
 
 /** Everything an environment needs to go on exactly where it was, as JSON. */

@@ -23,8 +23,9 @@ export interface Episode {
    * To be called last in `step`: counts it and says whether the episode ended. Returns the same object each time.
    * @param terminated the game itself came to an end
    * @param rewards reward of each agent `[N]`, where the game has them
+   * @param success whether the goal was reached, where the game has one
    */
-  conclude(reward: number, terminated?: boolean, rewards?: ArrayLike<number>): Outcome;
+  conclude(reward: number, terminated?: boolean, rewards?: ArrayLike<number>, success?: boolean): Outcome;
   /** Part of the environment's snapshot: time, whether the episode runs, position of the stream. */
   snapshot(): Snapshot;
   /** @throws Error before `begin`: the stream to reposition is the one given there */
@@ -40,6 +41,7 @@ export function createEpisode(spec: EnvSpec): Episode {
     rewards: undefined as ArrayLike<number> | undefined,
     terminated: false,
     truncated: false,
+    success: undefined as boolean | undefined,
   };
   let stream: Rng | undefined;
   let time = 0;
@@ -65,12 +67,13 @@ export function createEpisode(spec: EnvSpec): Episode {
       if (!running) throw new Error(`${id}: the episode ended after ${time} steps, call reset(rng) first`);
       check(actions);
     },
-    conclude(reward, terminated = false, rewards = undefined) {
+    conclude(reward, terminated = false, rewards = undefined, success = undefined) {
       time++;
       outcome.reward = reward;
       outcome.rewards = rewards;
       outcome.terminated = terminated;
       outcome.truncated = !terminated && time >= horizon;
+      outcome.success = success;
       running = !(outcome.terminated || outcome.truncated);
       return outcome;
     },

@@ -35,6 +35,8 @@ export interface EnvBatch {
   readonly episodeReturns: Float64Array;
   /** Steps of the episode that just ended; valid where one did, `[B]`. */
   readonly episodeLengths: Int32Array;
+  /** 1 where the episode that just ended reached its goal, in games that have one; valid where one did, `[B]`. */
+  readonly successes?: Uint8Array;
   /**
    * Plays one joint action in every copy.
    * @param actions `[B, N]`; real vectors one after the other when an action space is a box
@@ -68,6 +70,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
   const finalStates = new Float32Array(size * spec.stateSize);
   const episodeReturns = new Float64Array(size);
   const episodeLengths = new Int32Array(size);
+  const successes = spec.success === undefined ? undefined : new Uint8Array(size);
   const runningReturns = new Float64Array(size);
   const runningLengths = new Int32Array(size);
 
@@ -106,6 +109,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
     finalStates,
     episodeReturns,
     episodeLengths,
+    successes,
     step(actions) {
       if (actions.length !== received.length || !(actions instanceof ArrayType)) {
         throw new Error(
@@ -131,6 +135,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
           env.state(finalStates, b * spec.stateSize);
           episodeReturns[b] = runningReturns[b];
           episodeLengths[b] = runningLengths[b];
+          if (successes !== undefined) successes[b] = outcome.success ? 1 : 0;
           runningReturns[b] = 0;
           runningLengths[b] = 0;
           env.reset(streams[b]);
@@ -153,6 +158,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
               copy: b,
               return: episodeReturns[b],
               length: episodeLengths[b],
+              ...(successes === undefined ? {} : { success: successes[b] }),
               observations: [
                 ...finalObservations.subarray(b * observationsPerCopy, (b + 1) * observationsPerCopy),
               ],
@@ -178,6 +184,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
       for (const end of saved.ended) {
         episodeReturns[end.copy] = end.return;
         episodeLengths[end.copy] = end.length;
+        if (successes !== undefined) successes[end.copy] = end.success ?? 0;
         finalObservations.set(end.observations, end.copy * observationsPerCopy);
         finalStates.set(end.state, end.copy * spec.stateSize);
       }
@@ -198,6 +205,7 @@ interface BatchSnapshot {
     readonly copy: number;
     readonly return: number;
     readonly length: number;
+    readonly success?: number;
     readonly observations: readonly number[];
     readonly state: readonly number[];
   }[];
