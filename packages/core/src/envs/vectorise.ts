@@ -31,6 +31,8 @@ export interface EnvBatch {
   readonly finalObservations: Float32Array;
   /** States at the end of the episode; valid where one just ended, `[B, S]`. */
   readonly finalStates: Float32Array;
+  /** Action masks at the end of the episode, where the environment has them; valid where one just ended. */
+  readonly finalAvailable?: Uint8Array;
   /** Sum of team rewards of the episode that just ended; valid where one did, `[B]`. */
   readonly episodeReturns: Float64Array;
   /** Steps of the episode that just ended; valid where one did, `[B]`. */
@@ -68,6 +70,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
   const truncated = new Uint8Array(size);
   const finalObservations = new Float32Array(size * observationsPerCopy);
   const finalStates = new Float32Array(size * spec.stateSize);
+  const finalAvailable = available === undefined ? undefined : new Uint8Array(available.length);
   const episodeReturns = new Float64Array(size);
   const episodeLengths = new Int32Array(size);
   const successes = spec.success === undefined ? undefined : new Uint8Array(size);
@@ -107,6 +110,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
     truncated,
     finalObservations,
     finalStates,
+    finalAvailable,
     episodeReturns,
     episodeLengths,
     successes,
@@ -133,6 +137,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
         if (outcome.terminated || outcome.truncated) {
           env.observe(finalObservations, b * observationsPerCopy);
           env.state(finalStates, b * spec.stateSize);
+          if (finalAvailable !== undefined) env.available?.(finalAvailable, b * masksPerCopy);
           episodeReturns[b] = runningReturns[b];
           episodeLengths[b] = runningLengths[b];
           if (successes !== undefined) successes[b] = outcome.success ? 1 : 0;
@@ -163,6 +168,9 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
                 ...finalObservations.subarray(b * observationsPerCopy, (b + 1) * observationsPerCopy),
               ],
               state: [...finalStates.subarray(b * spec.stateSize, (b + 1) * spec.stateSize)],
+              ...(finalAvailable === undefined
+                ? {}
+                : { available: [...finalAvailable.subarray(b * masksPerCopy, (b + 1) * masksPerCopy)] }),
             },
       ),
     }),
@@ -187,6 +195,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
         if (successes !== undefined) successes[end.copy] = end.success ?? 0;
         finalObservations.set(end.observations, end.copy * observationsPerCopy);
         finalStates.set(end.state, end.copy * spec.stateSize);
+        if (end.available !== undefined) finalAvailable?.set(end.available, end.copy * masksPerCopy);
       }
     },
   };
@@ -208,5 +217,6 @@ interface BatchSnapshot {
     readonly success?: number;
     readonly observations: readonly number[];
     readonly state: readonly number[];
+    readonly available?: readonly number[];
   }[];
 }
