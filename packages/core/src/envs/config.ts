@@ -28,8 +28,11 @@ export function parseConfig<Config>(
     rest.length === 0 && settings !== undefined && issue.code !== "custom"
       ? expected(z.toJSONSchema(settings[key], { io: "input", unrepresentable: "any" }))
       : undefined;
+  // A rule that spans settings can fail at one that was not given.
+  const standing = Object.hasOwn(overrides, key) ? undefined : settings?.[key]?.safeParse(undefined).data;
+  const got = standing === undefined ? shown(value) : `the default ${shown(standing)}`;
   throw new InputError(
-    `${owner}.${[key, ...rest].join(".")}: ${expectation === undefined ? issue.message : `expected ${expectation}`} (got ${shown(value)})`,
+    `${owner}.${[key, ...rest].join(".")}: ${expectation === undefined ? issue.message : `expected ${expectation}`} (got ${got})`,
   );
 }
 

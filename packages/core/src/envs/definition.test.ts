@@ -57,6 +57,16 @@ test("choices, exclusive bounds and nested values are named", () => {
   );
   const paired = z.strictObject({ a: z.int(), b: z.int() }).refine(({ a, b }) => a < b, "a must be below b");
   expect(() => parseConfig("mine", paired, { a: 2, b: 1 })).toThrow(/^mine: a must be below b$/);
+  const apart = z
+    .strictObject({ a: z.int().default(5), b: z.int() })
+    .refine(({ a, b }) => a < b, { path: ["a"], error: "expected less than b" });
+  expect(() => parseConfig("mine", apart, { a: 2, b: 1 })).toThrow(
+    /^mine.a: expected less than b \(got 2\)$/,
+  );
+  expect(() => parseConfig("mine", apart, { b: 1 })).toThrow(
+    "mine.a: expected less than b (got the default 5)",
+  );
+  expect(() => parseConfig("mine", apart, {})).toThrow("mine.b: expected an integer (got undefined)");
 });
 
 test("a user's module must export a definition by default", () => {

@@ -41,4 +41,11 @@ export {
   parseRecording,
   replayGolden,
 } from "./golden.ts";
+export {
+  type TopKConfig,
+  type TopKRules,
+  topKActions,
+  topKOptimalActions,
+  topKReward,
+} from "./topk.ts";
 export { type EnvBatch, vectorise } from "./vectorise.ts";
