@@ -1,4 +1,9 @@
 export {
+  type CoordinationGraph,
+  coordinationGraph,
+  parseCoordinationGraph,
+} from "./coordination-graph.ts";
+export {
   adjacency,
   children,
   type Dag,
