@@ -8,6 +8,8 @@ import {
   initialise,
   type Layout,
   layoutOf,
+  type Operand,
+  type Optimiser,
   type Parameter,
   pack,
   type Variable,
@@ -15,50 +17,69 @@ import {
   variable,
 } from "../tensor/index.ts";
 
-/** Expressions of what a gradient step reads and replaces. */
-type StepLeaves = Readonly<Record<"parameters" | "firstMoment" | "secondMoment" | "stepCount", Expr>>;
+/** State of Adam beside the parameters. */
+type AdamState = "firstMoment" | "secondMoment" | "stepCount";
 
-/** A network's parameters with the optimiser that trains them. */
-export interface Learnable {
+/** A network's parameters with the optimiser that trains them. `S` names the optimiser's state. */
+export interface Learnable<S extends string = AdamState> {
   readonly layout: Layout;
   /** All parameters, one vector. */
   readonly vector: Variable;
   /** State that a training program declares: the parameters and the optimiser's moments. */
-  readonly variables: Readonly<Record<keyof StepLeaves, Variable>>;
+  readonly variables: Readonly<Record<"parameters" | S, Variable>>;
   /**
-   * One Adam step down the gradient of a loss, the gradient clipped to a global norm.
+   * One step down the gradient of a loss, the gradient clipped to a global norm.
    *
    * @param views the parameters as the loss reads them
+   * @param learningRate where it changes over time; the one of the options when left out
    * @returns the norm before clipping, and the new state
    */
   step(
     loss: Expr,
     views: Views,
-    leaves: StepLeaves,
-  ): { readonly gradientNorm: Expr; readonly updates: StepLeaves };
+    leaves: Readonly<Record<"parameters" | S, Expr>>,
+    learningRate?: Operand,
+  ): { readonly gradientNorm: Expr; readonly updates: Readonly<Record<"parameters" | S, Expr>> };
 }
 
-/** New parameters, initialised from `rng.split("initialise")`. */
+export interface LearnableOptions<S extends string> {
+  readonly optimiser: (learningRate: Operand) => Optimiser<S>;
+  readonly learningRate: Operand;
+  readonly maxGradientNorm: number;
+}
+
+/** New parameters under Adam, initialised from `rng.split("initialise")`. */
 export function learnable(
   name: string,
   parameters: readonly Parameter[],
   options: AdamOptions & { readonly maxGradientNorm: number },
   rng: Rng,
 ): Learnable {
+  const optimiser = (learningRate: Operand) => adam({ ...options, learningRate });
+  return learnableWith<AdamState>(name, parameters, { ...options, optimiser }, rng);
+}
+
+/** New parameters under any optimiser, initialised from `rng.split("initialise")`. */
+export function learnableWith<S extends string>(
+  name: string,
+  parameters: readonly Parameter[],
+  options: LearnableOptions<S>,
+  rng: Rng,
+): Learnable<S> {
   const layout = layoutOf(parameters);
   const vector = variable(name, "float32", [layout.size], initialise(layout, rng.split("initialise")));
-  const optimiser = adam(options);
+  const state = options.optimiser(options.learningRate).state(name, "float32", layout.size);
   return {
     layout,
     vector,
-    variables: { parameters: vector, ...optimiser.state(name, "float32", layout.size) },
-    step(loss, views, leaves) {
+    variables: { parameters: vector, ...state },
+    step(loss, views, leaves, learningRate = options.learningRate) {
       const parts = gradients(
         loss,
         layout.parameters.map((parameter) => views[parameter.name]),
       );
       const { gradient, norm } = clipByGlobalNorm(pack(parts), options.maxGradientNorm);
-      const next = optimiser.step(leaves.parameters, gradient, leaves);
+      const next = options.optimiser(learningRate).step(leaves.parameters, gradient, leaves);
       return { gradientNorm: norm, updates: { parameters: next.parameters, ...next.state } };
     },
   };
