@@ -17,6 +17,8 @@ export interface Curve {
   readonly centre: ArrayLike<number>;
   readonly low?: ArrayLike<number>;
   readonly high?: ArrayLike<number>;
+  /** Whether it belongs to a kind that the figure sets apart: such curves are dashed, all others solid. */
+  readonly dashed?: boolean;
 }
 
 /** A horizontal rule with a label, such as the score of a scripted policy. */
@@ -82,4 +84,24 @@ export interface TableFigure {
   readonly rows: readonly (readonly string[])[];
   /** Columns whose cells stand at the right, by index. */
   readonly right?: readonly number[];
+}
+
+/** A square matrix of shares as coloured cells. */
+export interface HeatMap {
+  readonly title: string;
+  /** Rows of the matrix, each with as many numbers as there are labels. */
+  readonly values: readonly (readonly number[])[];
+}
+
+/** Heat maps of matrices that share their labels and their colour scale. */
+export interface HeatMapFigure {
+  readonly title?: string;
+  readonly caption?: string;
+  /** Of rows and columns alike. */
+  readonly labels: readonly string[];
+  readonly rowTitle: string;
+  readonly columnTitle: string;
+  readonly maps: readonly HeatMap[];
+  /** Maps beside each other before a new row begins. Default 3. */
+  readonly columns?: number;
 }

@@ -1,5 +1,6 @@
 export { renderBars } from "./bars.ts";
-export type { BarFigure, LineFigure, TableFigure } from "./figure-spec.ts";
+export type { BarFigure, HeatMapFigure, LineFigure, TableFigure } from "./figure-spec.ts";
+export { renderHeatMaps } from "./heat-maps.ts";
 export { renderLines } from "./lines.ts";
 export { svgToPng } from "./raster.ts";
 export { sparkline } from "./sparkline.ts";

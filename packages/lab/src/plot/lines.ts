@@ -1,7 +1,7 @@
 import { InputError } from "corral/errors";
 import type { Curve, LineFigure, LinePanel } from "./figure-spec.ts";
 import { type LayerSpec, layOut, referenceLayers, textWidth, type UnitSpec, yAxis } from "./layout.ts";
-import { axisTitle, dashes, niceDomain, palette, textPalette } from "./style.ts";
+import { axisTitle, dashes, niceDomain, palette, setApart, textPalette } from "./style.ts";
 
 /** Distance of two labels' base lines, in pixels. */
 const labelHeight = 14;
@@ -44,6 +44,11 @@ function linePanel(
       ...references.map((reference) => reference.value),
     ]);
 
+  const twoKinds = panel.curves.some(({ dashed }) => dashed !== undefined);
+  const dashOf = (name: string): readonly number[] => {
+    if (!twoKinds) return dashes[names.indexOf(name)];
+    return panel.curves.find((curve) => curve.name === name)?.dashed ? setApart : dashes[0];
+  };
   const present = names.filter((name) => panel.curves.some((curve) => curve.name === name));
   const colour = {
     field: "name",
@@ -94,7 +99,7 @@ function linePanel(
         strokeDash: {
           field: "name",
           type: "nominal",
-          scale: { domain: present, range: present.map((name) => dashes[names.indexOf(name)]) },
+          scale: { domain: present, range: present.map(dashOf) },
           legend: null,
         },
       },

@@ -6,6 +6,7 @@ import {
   type BarFigure,
   type LineFigure,
   renderBars,
+  renderHeatMaps,
   renderLines,
   renderTable,
   sparkline,
@@ -145,9 +146,9 @@ test("malformed curves are refused by name", async () => {
     'curve "a" has 2 steps but 1 values of centre',
   );
   await expect(renderLines(panel({ name: "a", steps: [], centre: [] }))).rejects.toThrow(InputError);
-  const many = Array.from({ length: 8 }, (_, i) => ({ name: `${i}`, steps: [0], centre: [0] }));
+  const many = Array.from({ length: 13 }, (_, i) => ({ name: `${i}`, steps: [0], centre: [0] }));
   await expect(renderLines({ panels: [{ x: axis, y: axis, curves: many }] })).rejects.toThrow(
-    "at most 7 curves",
+    "at most 12 curves",
   );
 });
 
@@ -199,4 +200,60 @@ test("a sparkline goes from the lowest to the highest block", () => {
   expect(sparkline([0, 1, 6, 7], { width: 2, low: 0, high: 8 })).toBe("▁▇");
   expect(sparkline([1, Number.NaN, 1])).toBe("▅ ▅");
   expect(sparkline([])).toBe("");
+});
+
+const heatMaps = {
+  title: "Attention",
+  caption: "Rows are queries.",
+  labels: ["agent 0: act 0", "agent 0: act 1"],
+  rowTitle: "query",
+  columnTitle: "key",
+  maps: [
+    {
+      title: "head 0",
+      values: [
+        [0.25, 0.75],
+        [1, 0],
+      ],
+    },
+    {
+      title: "mean <of heads>",
+      values: [
+        [0.5, 0.5],
+        [0.5, 0.5],
+      ],
+    },
+  ],
+};
+
+test("heat maps have one cell for each entry, from white for 0 to the darkest for the largest", () => {
+  const svg = renderHeatMaps(heatMaps);
+  const cells = [...svg.matchAll(/width="15" height="15" fill="(#\w+)"/g)].map(([, fill]) => fill);
+  expect(cells).toHaveLength(8);
+  expect(cells[3]).toBe("#ffffff");
+  expect(cells[2]).toBe("#08245a");
+  expect(cells[4]).toBe("#6baed6");
+  expect(svg).toContain("mean &lt;of heads&gt;");
+  // Labels of rows stand beside the first map only, those of columns under each.
+  expect(svg.match(/>agent 0: act 1</g)).toHaveLength(3);
+  expect(svgToPng(svg).length).toBeGreaterThan(1000);
+});
+
+test("heat maps refuse matrices that do not fit their labels and entries that are no shares", () => {
+  const wrong = (values: number[][]) => () =>
+    renderHeatMaps({ ...heatMaps, maps: [{ title: "head 0", values }] });
+  expect(wrong([[1, 0]])).toThrow('heat map "head 0": expected 2 rows of 2 numbers');
+  expect(
+    wrong([
+      [1, 0],
+      [1.5, 0],
+    ]),
+  ).toThrow('heat map "head 0": entry 1.5, expected numbers of [0, 1]');
+});
+
+test("curves that a figure sets apart are dashed and all others solid", async () => {
+  const [panel] = figure.panels;
+  const curves = panel.curves.map((curve) => ({ ...curve, dashed: curve.name === "slow" }));
+  const svg = await renderLines({ ...figure, panels: [{ ...panel, curves, references: [] }] });
+  expect(svg.match(/stroke-dasharray="5,3"/g)).toHaveLength(1);
 });

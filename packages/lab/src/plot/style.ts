@@ -3,10 +3,24 @@ import type { Axis } from "./figure-spec.ts";
 export const fontFamily = "DejaVu Sans";
 
 /**
- * Colours that stay apart for the common forms of colour blindness (Okabe and Ito 2008, "Color universal design"),
- * without its yellow, which is too faint for lines on white.
+ * Colours that stay apart for the common forms of colour blindness: those of Okabe and Ito (2008, "Color universal
+ * design") without their yellow, which is too faint for lines on white, then some of Tol's muted scheme (2021, "Colour
+ * schemes").
  */
-export const palette = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"] as const;
+export const palette = [
+  "#0072b2",
+  "#d55e00",
+  "#009e73",
+  "#cc79a7",
+  "#e69f00",
+  "#56b4e9",
+  "#000000",
+  "#882255",
+  "#999933",
+  "#332288",
+  "#44aa99",
+  "#7f7f7f",
+] as const;
 
 /** The same hues, dark enough for text on white (contrast of 4.5 to 1 and more). */
 export const textPalette = [
@@ -17,6 +31,11 @@ export const textPalette = [
   "#8f6200",
   "#1c74a8",
   "#000000",
+  "#882255",
+  "#6b6b1f",
+  "#332288",
+  "#2b7a6d",
+  "#6b6b6b",
 ] as const;
 
 /** Dash patterns by series, so that lines also differ in print without colour. */
@@ -28,7 +47,15 @@ export const dashes = [
   [4, 2],
   [1, 1],
   [12, 3],
+  [6, 2, 1, 2],
+  [3, 1],
+  [10, 2, 2, 2, 2, 2],
+  [5, 4],
+  [2, 4],
 ] as const;
+
+/** Dash pattern of curves that a figure sets apart from the others, which are then solid. */
+export const setApart = [5, 3] as const;
 
 /** The text of an axis title: label and unit. */
 export function axisTitle(axis: Axis): string {

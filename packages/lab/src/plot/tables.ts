@@ -1,7 +1,8 @@
 import { InputError } from "corral/errors";
 import type { TableFigure } from "./figure-spec.ts";
 import { textWidth } from "./layout.ts";
-import { fontFamily, wrapText } from "./style.ts";
+import { wrapText } from "./style.ts";
+import { escapeXml, round, svgDocument } from "./svg.ts";
 
 const padding = 12;
 const cellSize = 11;
@@ -85,16 +86,5 @@ export function renderTable({ title, caption, head, rows, right = [] }: TableFig
     }
   }
   const height = Math.ceil(y + padding);
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${fontFamily}">`,
-    `<rect width="${width}" height="${height}" fill="white"/>`,
-    ...body,
-    "</svg>\n",
-  ].join("\n");
-}
-
-const round = (value: number): number => Math.round(value * 100) / 100;
-
-function escapeXml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return svgDocument(width, height, body);
 }
