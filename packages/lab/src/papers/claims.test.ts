@@ -9,6 +9,8 @@ import {
   claim,
   comparisonsOf,
   endsBelow,
+  endsBeyond,
+  endsNear,
   endsShortOf,
   finalValue,
   judgeClaims,
@@ -191,6 +193,14 @@ test("a curve against its own start and against a fixed value", () => {
   expect(judged(0.79, short, "higher").verdict).toBe("reproduced");
   expect(judged(0.81, short, "higher").verdict).toBe("undecided");
   expect(judged(1.21, short, "higher").verdict).toBe("contradicted");
+  const beyond = endsBeyond("a", { value: 1 });
+  expect(judged(1.21, beyond, "higher").verdict).toBe("reproduced");
+  expect(judged(1.19, beyond, "higher").verdict).toBe("undecided");
+  expect(judged(0.79, beyond, "higher").verdict).toBe("contradicted");
+  const near = endsNear("a", { value: 1, margin: 0.3 });
+  expect(judged(1.09, near, "higher").verdict).toBe("reproduced");
+  expect(judged(1.11, near, "higher").verdict).toBe("undecided");
+  expect(judged(1.51, near, "higher").verdict).toBe("contradicted");
 });
 
 test("each metric is judged in its own direction", () => {

@@ -127,6 +127,30 @@ export function endsShortOf(
   };
 }
 
+/** The curve's end is better than a fixed value, such as the best that is possible without communication. */
+export function endsBeyond(
+  series: string,
+  options: Omit<Where, "measure"> & { readonly value: number },
+): ComparisonRule {
+  const { value, ...where } = options;
+  return {
+    ...comparison("better", series, series, where, 0),
+    secondMeasure: { kind: "constant", value },
+  };
+}
+
+/** The curve's end differs from a fixed value by less than `margin` (see `similarTo`). */
+export function endsNear(
+  series: string,
+  options: Omit<Where, "measure"> & { readonly value: number; readonly margin: number },
+): ComparisonRule {
+  const { value, margin, ...where } = options;
+  return {
+    ...comparison("similar", series, series, where, margin),
+    secondMeasure: { kind: "constant", value },
+  };
+}
+
 /** All of the judges: reproduced when each is, contradicted when any is, otherwise undecided. */
 export function all(...judges: readonly Judge[]): Judge {
   return { kind: "all", judges };

@@ -23,6 +23,8 @@ export interface SeriesDefinition {
   readonly env: string;
   readonly config: Readonly<Record<string, JsonValue>>;
   readonly envConfig: Readonly<Record<string, JsonValue>>;
+  /** Iterations between evaluations, where the learner's iterations are not as long as those of the other curves. */
+  readonly evaluateEvery?: number;
 }
 
 /** The number a figure shows. */
@@ -54,6 +56,8 @@ export interface FigureDefinition {
   /** Iterations of the learner between evaluations. */
   readonly evaluateEvery: number;
   readonly evaluationEpisodes: number;
+  /** Curves of one kind, which are dashed while all others are solid; the caption must say what the kinds are. */
+  readonly dashed?: readonly string[];
   /** Horizontal rules: scores of policies that are not trained. */
   readonly references?: readonly { readonly label: string; readonly value: number }[];
   /** The table gives the share of runs whose final value is above this. */
@@ -82,6 +86,9 @@ export function figure(id: string, definition: Omit<FigureDefinition, "id">): Fi
       throw new InputError(`${where}: scale ${scale}: expected whole seeds and steps of 1 or more`);
     }
   }
+  for (const name of definition.dashed ?? []) {
+    expectCurve(`${where}: dashed`, name, [...new Set(definition.runs.map(({ series }) => series))]);
+  }
   const panels = new Set(definition.runs.map(({ panel }) => panel));
   const metrics = metricsOf(definition).map(({ name }) => name);
   for (const claim of definition.claims) {
@@ -97,17 +104,17 @@ export function figure(id: string, definition: Omit<FigureDefinition, "id">): Fi
         );
       }
       const names = definition.runs.filter((run) => run.panel === panel).map(({ series }) => series);
-      for (const name of [first, second]) {
-        if (names.includes(name)) continue;
-        const suggestion = nearest(name, names);
-        const hint = suggestion === undefined ? "" : ` Did you mean "${suggestion}"?`;
-        throw new InputError(
-          `${where}: claim "${claim.text}": unknown curve "${name}": expected one of ${names.join(", ")}.${hint}`,
-        );
-      }
+      for (const name of [first, second]) expectCurve(`${where}: claim "${claim.text}"`, name, names);
     }
   }
   return { id, ...definition };
+}
+
+function expectCurve(where: string, name: string, names: readonly string[]): void {
+  if (names.includes(name)) return;
+  const suggestion = nearest(name, names);
+  const hint = suggestion === undefined ? "" : ` Did you mean "${suggestion}"?`;
+  throw new InputError(`${where}: unknown curve "${name}": expected one of ${names.join(", ")}.${hint}`);
 }
 
 /** All metrics a figure draws, its first one first. */
@@ -205,7 +212,7 @@ export function figureRuns(definition: FigureDefinition, scale: Scale, seeds?: n
   if (!Number.isInteger(count) || count < 1) {
     throw new InputError(`seeds: expected a whole number of 1 or more but received ${count}`);
   }
-  return definition.runs.flatMap(({ series, panel, ...what }) =>
+  return definition.runs.flatMap(({ series, panel, evaluateEvery = definition.evaluateEvery, ...what }) =>
     Array.from({ length: count }, (_, i) => ({
       series,
       ...(panel === undefined ? {} : { panel }),
@@ -213,7 +220,7 @@ export function figureRuns(definition: FigureDefinition, scale: Scale, seeds?: n
         ...what,
         seed: i + 1,
         steps: effort.steps,
-        evaluateEvery: definition.evaluateEvery,
+        evaluateEvery,
         evaluationEpisodes: definition.evaluationEpisodes,
       },
     })),

@@ -143,6 +143,9 @@ function drawing(definition: FigureDefinition, aligned: readonly SeriesRuns[], c
               steps: curve.steps,
               centre: curve.mean,
               ...(entry.seeds.length > 1 ? { low: band(-1), high: band(1) } : {}),
+              ...(definition.dashed === undefined
+                ? {}
+                : { dashed: definition.dashed.includes(entry.series) }),
             };
           }),
         references: row === 0 ? (definition.references ?? []) : [],
