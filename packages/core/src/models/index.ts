@@ -1,3 +1,13 @@
+export {
+  type AgentMoments,
+  type AgentNetwork,
+  type AgentStep,
+  type AgentTrunk,
+  type AgentTrunkOptions,
+  agentNetwork,
+  agentTrunk,
+  hasMemory,
+} from "./agent-network.ts";
 export { type BaseNetwork, type BaseOptions, baseNetwork } from "./base-network.ts";
 export {
   type BnActor,
