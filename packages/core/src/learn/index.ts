@@ -1,4 +1,5 @@
 export { exploreUniformly, linearSchedule } from "./exploration.ts";
+export { lambdaReturns } from "./lambda-returns.ts";
 export { type Learnable, type LearnableOptions, learnable, learnableWith } from "./learnable.ts";
 export { createReplay, type Replay, type ReplaySampling, type ReplayState } from "./replay.ts";
 export { generalisedAdvantages, standardise, type ValuedRollout } from "./returns.ts";
