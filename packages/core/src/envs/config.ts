@@ -59,6 +59,7 @@ function expected(schema: z.core.JSONSchema.BaseSchema): string | undefined {
   if (schema.type === "boolean") return "true or false";
   if (schema.type === "null") return "null";
   if (schema.type === "string") return "a string";
+  if (schema.type === "array") return "a list";
   if (schema.type !== "number" && schema.type !== "integer") return undefined;
   const noun = schema.type === "integer" ? "an integer" : "a number";
   const bounds: string[] = [];
@@ -74,5 +75,7 @@ function expected(schema: z.core.JSONSchema.BaseSchema): string | undefined {
 }
 
 function shown(value: unknown): string {
-  return typeof value === "number" || value === undefined ? String(value) : JSON.stringify(value);
+  if (typeof value === "number" || value === undefined) return String(value);
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -18,6 +18,19 @@ const sound: readonly [string, EnvDefinition, Record<string, unknown>][] = [
   ],
   ["aloha", environments.aloha, {}],
   ["aloha", environments.aloha, { rows: 1, columns: 3, wrapEdge: false, horizon: 1 }],
+  ["topk", environments.topk, {}],
+  ["topk", environments.topk, { agents: 4, k: 3, penalty: 2, penaltyMode: "once", penaltyDistance: 0.5 }],
+  ["topk", environments.topk, { agents: 5, k: 4, penalty: 1 }],
+  ["agreement", environments.agreement, {}],
+  ["agreement", environments.agreement, { agents: 3, actions: 4 }],
+  ["latent-agreement", environments["latent-agreement"], {}],
+  ["swap", environments.swap, {}],
+  ["one-hot", environments["one-hot"], {}],
+  ["one-hot", environments["one-hot"], { agents: 3, sharedNoise: true }],
+  ["exactly-k", environments["exactly-k"], {}],
+  ["parity", environments.parity, {}],
+  ["matrix-game", environments["matrix-game"], {}],
+  ["matrix-game", environments["matrix-game"], { payoff: [0, 1, 2, 3, 4, 5], actions: [3, 1, 2] }],
   ["meeting-point", customEnv({ default: meetingPoint }, "examples/my-env.ts"), {}],
 ];
 
@@ -42,8 +55,8 @@ test.each(sound)(
           env.spec.actions.map((space, i) => (space.kind === "discrete" ? (choice >> i) % space.n : 0));
         for (const choice of choices) {
           shadow.restore(JSON.parse(JSON.stringify(env.snapshot())));
-          const { reward, terminated, truncated } = env.step(actionsAt(choice));
-          expect(shadow.step(actionsAt(choice))).toMatchObject({ reward, terminated, truncated });
+          const { reward, terminated, truncated, success } = env.step(actionsAt(choice));
+          expect(shadow.step(actionsAt(choice))).toMatchObject({ reward, terminated, truncated, success });
           expect(shadow.snapshot()).toEqual(env.snapshot());
           if (terminated || truncated) env.reset(rng);
         }
@@ -278,6 +291,40 @@ const defects: readonly [string, EnvFactory, string, string][] = [
     "reward of agent 1 is -Infinity",
   ],
   [
+    "success without a word what it is",
+    pushing(outcomes(() => ({ success: true }))),
+    "random play",
+    "success is true, but the spec does not say what it is",
+  ],
+  [
+    "no success at the end",
+    pushing(undefined, { success: "the bit is 1" }),
+    "random play",
+    "step 6: success is undefined at the end of the episode",
+  ],
+  [
+    "success before the end",
+    pushing(
+      outcomes(() => ({ success: false })),
+      { success: "the bit is 1" },
+    ),
+    "random play",
+    "step 1: success is false before the end of the episode",
+  ],
+  ["an empty success", pushing(undefined, { success: "" }), "spec", "success is not a non-empty string"],
+  [
+    "a success kept outside the snapshot",
+    (() => {
+      let ends = 0;
+      return pushing(
+        outcomes(({ truncated }) => (truncated ? { success: ends++ % 3 === 0 } : {})),
+        { success: "every third episode" },
+      );
+    })(),
+    "snapshot",
+    "goes on differently after restoring",
+  ],
+  [
     "both ends at once",
     pushing(outcomes(({ truncated }) => ({ terminated: truncated }))),
     "random play",
@@ -507,4 +554,13 @@ test("independence of the seed is only a warning", () => {
   const check = checks.find(({ name }) => name === "different seeds differ");
   expect(check).toMatchObject({ passed: false, required: false });
   expect(passed).toBe(checks.every(({ passed, required }) => passed || !required));
+});
+
+test("success where the game says what it is, and games without chance, are sound", () => {
+  const known = pushing(
+    outcomes(({ truncated, reward }) => (truncated ? { success: reward === 2 } : {})),
+    { success: "the last step pays 2" },
+  );
+  expect(failures(known)).toEqual({});
+  expect(failures(configureEnv(environments.parity).factory)).toEqual({});
 });

@@ -31,7 +31,8 @@ export interface ConformanceOptions {
 
 /**
  * Plays an environment with random available actions and checks what every algorithm relies on: shapes, finite
- * numbers, masks, ends of episodes, refusal of invalid actions, repeatability, snapshots, and the exact model.
+ * numbers, masks, ends and successes of episodes, refusal of invalid actions, repeatability, snapshots, and the
+ * exact model.
  */
 export function checkEnv(factory: EnvFactory, options: ConformanceOptions = {}): ConformanceReport {
   const { episodes = 5, seed = 0 } = options;
@@ -61,6 +62,7 @@ export function checkEnv(factory: EnvFactory, options: ConformanceOptions = {}):
     check(
       "different seeds differ",
       (stream) => {
+        if (nothingRandom(factory().model?.())) return undefined;
         const [first, second] = ["one", "other"].map((name) => replay(factory, stream, name));
         return first === second ? "play does not depend on the seed" : undefined;
       },
@@ -96,6 +98,9 @@ function specProblem(spec: EnvSpec): string | undefined {
   }
   if (spec.rewards !== "team" && spec.rewards !== "individual") return `rewards is ${spec.rewards}`;
   if (typeof spec.sharedObservation !== "boolean") return "sharedObservation is not true or false";
+  if (spec.success !== undefined && (typeof spec.success !== "string" || spec.success === "")) {
+    return "success is not a non-empty string";
+  }
   return undefined;
 }
 
@@ -209,7 +214,18 @@ function outcomeProblem(spec: EnvSpec, outcome: Outcome, step: number): string |
   if (truncated && step < spec.horizon) return `truncated before the horizon of ${spec.horizon} steps`;
   if (!terminated && !truncated && step >= spec.horizon)
     return `goes on past the horizon of ${spec.horizon} steps`;
-  return undefined;
+  return successProblem(spec, outcome);
+}
+
+/** Success is reported when an episode ends, where the specification says what it is, and at no other time. */
+function successProblem(spec: EnvSpec, { success, terminated, truncated }: Outcome): string | undefined {
+  if (spec.success === undefined) {
+    return success === undefined ? undefined : `success is ${success}, but the spec does not say what it is`;
+  }
+  if (terminated || truncated) {
+    return typeof success === "boolean" ? undefined : `success is ${success} at the end of the episode`;
+  }
+  return success === undefined ? undefined : `success is ${success} before the end of the episode`;
 }
 
 function orderProblem(factory: EnvFactory, rng: Rng): string | undefined {
@@ -325,6 +341,13 @@ function sceneProblem(env: Env, rng: Rng): string | undefined {
     }
   }
   return undefined;
+}
+
+/** Whether a model leaves nothing to chance. */
+function nothingRandom(model: FiniteModel | undefined): boolean {
+  return (
+    model !== undefined && [model.initial, model.transition].every((table) => table.every(Number.isInteger))
+  );
 }
 
 function modelTableProblem(env: Env): string | undefined {
@@ -510,8 +533,8 @@ function playOn(env: Env, choices: Rng, stream: Rng): string {
     if (episode === 1) env.reset(stream);
     seen.push(portrait(env));
     for (let step = 0; step < env.spec.horizon; step++) {
-      const { reward, rewards, terminated, truncated } = playRandomly(env, choices);
-      seen.push([reward, ...Array.from(rewards ?? []), terminated, truncated, portrait(env)].join());
+      const { reward, rewards, terminated, truncated, success } = playRandomly(env, choices);
+      seen.push([reward, ...Array.from(rewards ?? []), terminated, truncated, success, portrait(env)].join());
       if (terminated || truncated) break;
     }
   }

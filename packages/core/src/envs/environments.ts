@@ -1,6 +1,13 @@
+import { agreement } from "./agreement.ts";
 import { aloha } from "./aloha.ts";
 import { alohaGolden } from "./aloha-golden.ts";
 import { coordinationGame } from "./coordination-game.ts";
+import { exactlyK } from "./exactly-k.ts";
+import { latentAgreement } from "./latent-agreement.ts";
+import { matrixGame } from "./matrix-game.ts";
+import { oneHot } from "./one-hot.ts";
+import { parity } from "./parity.ts";
+import { swap } from "./swap.ts";
 import { topK } from "./topk.ts";
 
 /** The environments that come with corral, by name. */
@@ -8,6 +15,13 @@ export const environments = {
   "coordination-game": coordinationGame,
   aloha: { ...aloha, golden: alohaGolden },
   topk: topK,
+  agreement,
+  "latent-agreement": latentAgreement,
+  swap,
+  "one-hot": oneHot,
+  "exactly-k": exactlyK,
+  parity,
+  "matrix-game": matrixGame,
 } as const;
 
 export type EnvironmentName = keyof typeof environments;

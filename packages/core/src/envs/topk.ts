@@ -61,19 +61,21 @@ function createTopK(config: TopKConfig): Env {
   const mostPairs = penaltyMode === "once" ? Math.min(1, k - 1) : (k * (k - 1)) / 2;
   // Anybody else acting earns -1 or less, and nobody acting earns -1: the top k beat that as long as they cost no more.
   const alwaysOptimal = penalty * mostPairs <= 2;
+  const topActs =
+    k === 1
+      ? "exactly the agent with the largest signal acts"
+      : `exactly the agents with the ${k} largest signals act`;
   const top = new Uint8Array(agents);
   return createOneStepGame({
     id: "topk",
     actions: new Array<number>(agents).fill(2),
-    stateSize: agents,
-    observationSize: 1,
-    sharedObservation: false,
-    success: alwaysOptimal
-      ? `exactly the agents with the ${k} largest signals act`
-      : "the reward is the largest that the signals allow",
-    draw: (rng, signals) => rng.fillUniform(signals),
-    observe(signals, out, at) {
-      for (let i = 0; i < agents; i++) out[at + i] = signals[i];
+    success: alwaysOptimal ? topActs : "the reward is the largest that the signals allow",
+    states: { size: agents, draw: (rng, signals) => rng.fillUniform(signals) },
+    observation: {
+      size: 1,
+      write(signals, out, at) {
+        for (let i = 0; i < agents; i++) out[at + i] = signals[i];
+      },
     },
     play(signals, actions, conclude) {
       const reward = topKReward(signals, actions, config);
@@ -82,7 +84,7 @@ function createTopK(config: TopKConfig): Env {
         : reward >= Math.max(-1, topKReward(signals, topKActions(signals, k, top), config));
       return conclude(reward, success);
     },
-    scene: (signals, actions) => topKScene(signals, actions, config),
+    picture: (signals, actions) => bars(signals, actions, topKActions(signals, k)),
   });
 }
 
@@ -161,9 +163,12 @@ export function topKOptimalActions(signals: ArrayLike<number>, rules: TopKRules)
   return best;
 }
 
-/** Signals as bars: those of the top k outlined, those of the agents that acted filled with another colour. */
-function topKScene(signals: Float32Array, actions: JointAction | undefined, rules: TopKRules): Scene {
-  const top = topKActions(signals, rules.k);
+/** Signals as bars: those of the top k outlined, those of the agents that acted in another colour. */
+function bars(
+  signals: Float32Array,
+  actions: JointAction | undefined,
+  top: Uint8Array,
+): Omit<Scene, "caption"> {
   const shapes: SceneShape[] = [...signals].map((signal, i) => ({
     kind: "rectangle",
     x: i + 0.15,
@@ -174,9 +179,5 @@ function topKScene(signals: Float32Array, actions: JointAction | undefined, rule
     ...(top[i] === 1 ? { stroke: "#1e293b" } : {}),
     label: signal.toFixed(2),
   }));
-  const caption =
-    actions === undefined
-      ? `the ${rules.k} outlined agents should act`
-      : `${Array.from(actions).filter((action) => action === 1).length} acted: reward ${topKReward(signals, actions, rules)}`;
-  return { width: signals.length, height: 1, caption, shapes };
+  return { width: signals.length, height: 1, shapes };
 }

@@ -6,7 +6,7 @@ import { environments } from "./environments.ts";
 import { createEpisode } from "./episode.ts";
 import { type EnvBatch, vectorise } from "./vectorise.ts";
 
-function game(name: "coordination-game" | "aloha", overrides: Record<string, unknown> = {}) {
+function game(name: keyof typeof environments, overrides: Record<string, unknown> = {}) {
   return configureEnv<never>(environments[name] as never, overrides).factory;
 }
 
@@ -25,6 +25,7 @@ function read(batch: EnvBatch) {
     finalStates: batch.finalStates,
     episodeReturns: batch.episodeReturns,
     episodeLengths: batch.episodeLengths,
+    successes: batch.successes,
   });
 }
 
@@ -126,6 +127,33 @@ test("a restored batch repeats what the first one did, through JSON, also right 
     }
     expect(() => vectorise(factory, 2, createRng(1)).restore(snapshot)).toThrow("snapshot has 3 copies");
   }
+});
+
+test("successes are those of the copies alone, and a snapshot keeps them", () => {
+  expect(vectorise(game("aloha"), 2, createRng(0)).successes).toBeUndefined();
+  const factory = game("topk", { agents: 3, k: 1 });
+  const size = 16;
+  const batch = vectorise(factory, size, createRng(4));
+  const other = vectorise(factory, size, createRng("another"));
+  const choices = createRng("actions");
+  const seen = new Set<string>();
+  for (let step = 0; step < 20; step++) {
+    const actions = Int32Array.from({ length: 3 * size }, () => choices.integer(2));
+    const signals = batch.states.slice();
+    batch.step(actions);
+    for (let b = 0; b < size; b++) {
+      const own = signals.subarray(3 * b, 3 * b + 3);
+      const largest = own.indexOf(Math.max(...own));
+      const right = own.every((_, i) => actions[3 * b + i] === (i === largest ? 1 : 0));
+      expect(batch.successes?.[b]).toBe(right ? 1 : 0);
+      expect(batch.rewards[b]).toBe(right ? 1 : -1);
+      expect(batch.terminated[b]).toBe(1);
+    }
+    other.restore(JSON.parse(JSON.stringify(batch.snapshot())));
+    expect(read(other)).toEqual(read(batch));
+    seen.add(batch.successes?.join("") ?? "");
+  }
+  expect(seen.size).toBeGreaterThan(5);
 });
 
 test("masks, agents' rewards, terminations and real actions pass through", () => {
