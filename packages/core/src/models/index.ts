@@ -28,3 +28,4 @@ export {
   meanDensity,
   parseDagSource,
 } from "./dag-source.ts";
+export { type FopMixer, type FopMixerInputs, type FopMixerOptions, fopMixer } from "./fop-mixer.ts";
