@@ -29,3 +29,4 @@ export {
   parseDagSource,
 } from "./dag-source.ts";
 export { type FopMixer, type FopMixerInputs, type FopMixerOptions, fopMixer } from "./fop-mixer.ts";
+export { type Mixer, type MonotonicMixerOptions, monotonicMixer, sumMixer } from "./mixers.ts";

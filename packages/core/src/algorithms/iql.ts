@@ -1,0 +1,93 @@
+/**
+ * Independent Q-learning (IQL; Tan 1993; Tampuu et al. 2017, with the networks of PyMARL).
+ *
+ * Every agent learns what its own actions are worth from the team's reward, as if the others were part of the environment.
+ * All agents share one network. Agents act on their own utilities, without communication.
+ *
+ * One update: `y_i = r + discount Q_i'(a_i*)`, where `a_i*` is the agent's best next action by the present network and
+ * `Q_i'` its value by the target network; then a step down the mean over agents of `(Q_i(a_i) - y_i)^2`.
+ */
+import { z } from "zod";
+import { agentNetwork, hasMemory } from "../models/index.ts";
+import { loadEngine } from "../tensor/index.ts";
+import type { Algorithm, Learner, LearnerContext } from "./algorithm.ts";
+import { doubleQ, temporalDifference } from "./double-q.ts";
+import { greedyPolicy } from "./greedy-policy.ts";
+import { offPolicyLearner, offPolicySettings } from "./off-policy.ts";
+import { agentSettings, communication, valuePresets } from "./value-settings.ts";
+import { valueUpdate } from "./value-update.ts";
+
+const configSchema = z.strictObject({
+  ...offPolicySettings,
+  ...agentSettings,
+});
+
+export type IqlConfig = z.output<typeof configSchema>;
+
+export const iql: Algorithm<IqlConfig> = {
+  name: "iql",
+  description: "Q-learning by every agent for itself, from the reward of the team",
+  source: "Tan 1993; Tampuu et al. 2017; Samvelyan et al. 2019 (PyMARL)",
+  config: configSchema,
+  presets: {
+    ...valuePresets,
+    epymarl: {
+      description:
+        "EPyMARL's: memory in a network of width 128, Adam at 3e-4, slow exploration, standardised rewards, a time limit " +
+        "that counts as an end; the target is copied every 200 episodes, which stands for 200 updates",
+      config: {
+        ...valuePresets.epymarl.config,
+        hidden: 128,
+        recurrent: true,
+        learningRate: 3e-4,
+        epsilonSteps: 200_000,
+      },
+    },
+    agpPaper: {
+      ...valuePresets.agpPaper,
+      config: { ...valuePresets.agpPaper.config, hidden: 128, recurrent: true },
+    },
+  },
+  create: createIql,
+};
+
+function createIql(context: LearnerContext<IqlConfig>): Promise<Learner> {
+  const { config, rng } = context;
+  return offPolicyLearner("iql", context, config, hasMemory(config), async (plan) => {
+    const { shape, batch } = plan;
+    const engine = await loadEngine();
+    const agent = agentNetwork("agent", { ...shape, ...config });
+
+    const learned = await valueUpdate(engine, rng, {
+      name: "iql",
+      plan,
+      config,
+      parameters: agent.parameters,
+      loss(online, target, experience) {
+        const values = doubleQ(
+          agent.overMoments(online, experience).utilities,
+          agent.overMoments(target, experience).utilities,
+          experience,
+        );
+        return temporalDifference(values, experience, config.discount);
+      },
+    });
+    const policy = greedyPolicy(engine, {
+      name: "iql",
+      spec: batch.spec,
+      shape,
+      network: learned.network,
+      memory: agent.trunk.memory,
+      step: agent.step,
+    });
+    return {
+      ...learned,
+      createPolicy: policy.create,
+      exportPolicy: policy.export,
+      facts: {
+        engine: `${engine.name} ${engine.version}`,
+        communication: communication.none,
+      },
+    };
+  });
+}

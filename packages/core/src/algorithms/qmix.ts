@@ -1,0 +1,85 @@
+/**
+ * QMIX (Rashid et al. 2018).
+ *
+ * The value of a joint action is a function of the agents' utilities and the state that never falls when a utility rises,
+ * so that agents who act on their own utilities, without communication, act best together. In training a network mixes
+ * the utilities; its weights are non-negative functions of the state.
+ *
+ * One update: `y = r + discount Q_tot'(a*)`, where `a*` are the agents' best next actions by the present network and
+ * `Q_tot'` their value by the target networks; then a step down `(Q_tot(a) - y)^2`.
+ */
+import { z } from "zod";
+import { agentNetwork, hasMemory, monotonicMixer } from "../models/index.ts";
+import { loadEngine } from "../tensor/index.ts";
+import type { Algorithm, Learner, LearnerContext } from "./algorithm.ts";
+import { doubleQ, mixed, temporalDifference } from "./double-q.ts";
+import { greedyPolicy } from "./greedy-policy.ts";
+import { offPolicyLearner, offPolicySettings } from "./off-policy.ts";
+import { agentSettings, communication, valuePresets } from "./value-settings.ts";
+import { valueUpdate } from "./value-update.ts";
+
+const configSchema = z.strictObject({
+  ...offPolicySettings,
+  ...agentSettings,
+  embedding: z.int().min(1).default(32).describe("Width of the mixing network's hidden layer"),
+  hypernetHidden: z
+    .int()
+    .min(0)
+    .default(64)
+    .describe("Width of the hidden layer between state and mixing weights; 0 for none"),
+});
+
+export type QmixConfig = z.output<typeof configSchema>;
+
+export const qmix: Algorithm<QmixConfig> = {
+  name: "qmix",
+  description:
+    "Q-learning of a team value that rises with every agent's utility, by weights that depend on the state",
+  source: "Rashid et al. 2018; Samvelyan et al. 2019 (PyMARL)",
+  config: configSchema,
+  presets: valuePresets,
+  create: createQmix,
+};
+
+function createQmix(context: LearnerContext<QmixConfig>): Promise<Learner> {
+  const { config, rng } = context;
+  return offPolicyLearner("qmix", context, config, hasMemory(config), async (plan) => {
+    const { shape, batch } = plan;
+    const engine = await loadEngine();
+    const agent = agentNetwork("agent", { ...shape, ...config });
+    const mixer = monotonicMixer("mixer", { ...shape, ...config });
+
+    const learned = await valueUpdate(engine, rng, {
+      name: "qmix",
+      plan,
+      config,
+      parameters: [...agent.parameters, ...mixer.parameters],
+      loss(online, target, experience) {
+        const utilities = doubleQ(
+          agent.overMoments(online, experience).utilities,
+          agent.overMoments(target, experience).utilities,
+          experience,
+        );
+        const values = mixed(mixer, online, target, utilities, experience);
+        return temporalDifference(values, experience, config.discount);
+      },
+    });
+    const policy = greedyPolicy(engine, {
+      name: "qmix",
+      spec: batch.spec,
+      shape,
+      network: learned.network,
+      memory: agent.trunk.memory,
+      step: agent.step,
+    });
+    return {
+      ...learned,
+      createPolicy: policy.create,
+      exportPolicy: policy.export,
+      facts: {
+        engine: `${engine.name} ${engine.version}`,
+        communication: communication.none,
+      },
+    };
+  });
+}

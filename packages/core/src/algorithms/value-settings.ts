@@ -1,0 +1,71 @@
+import { z } from "zod";
+import type { Preset } from "./algorithm.ts";
+
+/** Settings of the agents' network, to be spread into a schema; defaults are those of PyMARL. */
+export const agentSettings = {
+  hidden: z.int().min(1).default(64).describe("Width of the agents' network"),
+  recurrent: z
+    .boolean()
+    .default(true)
+    .describe("Whether agents remember the episode, by a gated recurrent unit in place of the second layer"),
+  lastAction: z.boolean().default(true).describe("Whether an agent is told its own last action"),
+  agentId: z
+    .boolean()
+    .default(true)
+    .describe("Whether an agent is told which one it is; all share one network"),
+} as const;
+
+/** Presets that the value methods have in common. */
+export const valuePresets = {
+  pymarl: {
+    description:
+      "the defaults: PyMARL's network with memory, RMSprop, one update of 32 episodes after each episode",
+    config: {},
+  },
+  epymarl: {
+    description:
+      "EPyMARL's: no memory, Adam, standardised rewards, a time limit that counts as an end; the target is copied every " +
+      "200 episodes, which stands for 200 updates",
+    config: {
+      recurrent: false,
+      lastAction: false,
+      replayUnit: "episode",
+      optimiser: "adam",
+      standardiseRewards: true,
+      truncationIsTerminal: true,
+    },
+  },
+  agpPaper: {
+    description:
+      "what AGP says of all methods that it compares, Adam at 5e-4, batches of 32 and a replay of 50 000, which count " +
+      "episodes here, with EPyMARL's networks",
+    config: {
+      recurrent: false,
+      lastAction: false,
+      replayUnit: "episode",
+      replayCapacity: 50_000,
+      optimiser: "adam",
+    },
+  },
+  fast: {
+    description:
+      "for games of one step such as Top-K: 64 samples after every 32 fresh episodes, Adam at 1e-3, exploration that " +
+      "fades over 20 000 episodes, no memory",
+    config: {
+      recurrent: false,
+      lastAction: false,
+      environments: 32,
+      batchSize: 64,
+      replayCapacity: 50_000,
+      optimiser: "adam",
+      learningRate: 1e-3,
+      epsilonSteps: 20_000,
+    },
+  },
+} as const satisfies Record<string, Preset>;
+
+/** What agents tell each other when they act, for a learner's facts. */
+export const communication = {
+  none: "none: each agent acts on its own observations",
+  observations: "every agent is told all agents' observations before each action",
+} as const;

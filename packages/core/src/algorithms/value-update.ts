@@ -1,0 +1,79 @@
+import { type Learnable, learnableWith, segmentInputs } from "../learn/index.ts";
+import type { Rng } from "../random/index.ts";
+import {
+  compile,
+  type Engine,
+  type Expr,
+  type Parameter,
+  unpack,
+  type Views,
+  variable,
+} from "../tensor/index.ts";
+import type { Metrics } from "./algorithm.ts";
+import type { Experience } from "./double-q.ts";
+import { type OffPolicyParts, type OffPolicyPlan, optimiserOptions } from "./off-policy.ts";
+
+export interface ValueUpdateOptions {
+  /** Of the algorithm: name of its parameter vector, and for messages. */
+  readonly name: string;
+  readonly plan: OffPolicyPlan;
+  readonly config: Parameters<typeof optimiserOptions>[0];
+  readonly parameters: readonly Parameter[];
+  /**
+   * What a gradient step makes smaller, and other scalars to report as `train/<name>`.
+   *
+   * @param online all parameters
+   * @param target the same of the target network
+   */
+  loss(
+    online: Views,
+    target: Views,
+    experience: Experience,
+  ): { readonly loss: Expr; readonly metrics: Readonly<Record<string, Expr>> };
+}
+
+/** Parameters with a target that follows them, and the gradient step that learns them. */
+export interface ValueUpdate
+  extends Pick<OffPolicyParts, "update" | "targets" | "variables" | "parameters" | "dispose"> {
+  readonly network: Learnable<string>;
+}
+
+/**
+ * New parameters, a target network that begins as their copy, and a program that takes one gradient step on the segments
+ * of the plan: both networks, the loss, its gradient and the optimiser in a single run.
+ */
+export async function valueUpdate(
+  engine: Engine,
+  rng: Rng,
+  { name, plan, config, parameters, loss }: ValueUpdateOptions,
+): Promise<ValueUpdate> {
+  const network = learnableWith<string>(name, parameters, optimiserOptions(config), rng);
+  const { vector, layout } = network;
+  const target = variable(`${name}/target`, "float32", vector.shape, vector.values as Float32Array);
+  const program = await compile(engine, {
+    name: `${name}: update`,
+    inputs: { ...segmentInputs(plan.segments), learningRate: { dtype: "float32", shape: [] } },
+    variables: { ...network.variables, parameters: vector, target },
+    build(leaves) {
+      const views = unpack(leaves.parameters, layout);
+      const { loss: total, metrics } = loss(views, unpack(leaves.target, layout), leaves);
+      const { gradientNorm, updates } = network.step(total, views, leaves, leaves.learningRate);
+      return { results: { loss: total, "gradient-norm": gradientNorm, ...metrics }, updates };
+    },
+    finite: ["loss", "gradient-norm"],
+  });
+  return {
+    network,
+    targets: [{ target, online: vector }],
+    variables: [...Object.values(network.variables), target],
+    parameters: [network],
+    async update({ learningRate }) {
+      program.inputs.learningRate[0] = learningRate;
+      await program.run();
+      return Object.fromEntries(
+        Object.entries(program.results).map(([name, values]) => [`train/${name}`, Number(values[0])]),
+      ) as Metrics;
+    },
+    dispose: program.dispose,
+  };
+}

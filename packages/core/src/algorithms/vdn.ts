@@ -1,0 +1,81 @@
+/**
+ * Value decomposition networks (VDN; Sunehag et al. 2018).
+ *
+ * The value of a joint action is the sum of the agents' utilities, `Q_tot(a) = sum_i Q_i(a_i)`, learned from the team's
+ * reward by double Q-learning. Agents act on their own utilities, without communication, unless `fullObs=true`, which
+ * shows every agent all observations: a control for what mere communication is worth.
+ *
+ * One update: `y = r + discount Q_tot'(a*)`, where `a*` are the agents' best next actions by the present network and
+ * `Q_tot'` their value by the target network; then a step down `(Q_tot(a) - y)^2`.
+ */
+import { z } from "zod";
+import { agentNetwork, hasMemory, sumMixer } from "../models/index.ts";
+import { loadEngine } from "../tensor/index.ts";
+import type { Algorithm, Learner, LearnerContext } from "./algorithm.ts";
+import { doubleQ, mixed, temporalDifference } from "./double-q.ts";
+import { greedyPolicy } from "./greedy-policy.ts";
+import { offPolicyLearner, offPolicySettings } from "./off-policy.ts";
+import { agentSettings, communication, valuePresets } from "./value-settings.ts";
+import { valueUpdate } from "./value-update.ts";
+
+const configSchema = z.strictObject({
+  ...offPolicySettings,
+  ...agentSettings,
+  fullObs: z
+    .boolean()
+    .default(false)
+    .describe("Whether every agent is told all agents' observations before it acts"),
+});
+
+export type VdnConfig = z.output<typeof configSchema>;
+
+export const vdn: Algorithm<VdnConfig> = {
+  name: "vdn",
+  description: "Q-learning of a team value that is the sum of the agents' utilities",
+  source: "Sunehag et al. 2018; Samvelyan et al. 2019 (PyMARL)",
+  config: configSchema,
+  presets: valuePresets,
+  create: createVdn,
+};
+
+function createVdn(context: LearnerContext<VdnConfig>): Promise<Learner> {
+  const { config, rng } = context;
+  return offPolicyLearner("vdn", context, config, hasMemory(config), async (plan) => {
+    const { shape, batch } = plan;
+    const engine = await loadEngine();
+    const agent = agentNetwork("agent", { ...shape, ...config });
+
+    const learned = await valueUpdate(engine, rng, {
+      name: "vdn",
+      plan,
+      config,
+      parameters: agent.parameters,
+      loss(online, target, experience) {
+        const utilities = doubleQ(
+          agent.overMoments(online, experience).utilities,
+          agent.overMoments(target, experience).utilities,
+          experience,
+        );
+        const values = mixed(sumMixer, online, target, utilities, experience);
+        return temporalDifference(values, experience, config.discount);
+      },
+    });
+    const policy = greedyPolicy(engine, {
+      name: "vdn",
+      spec: batch.spec,
+      shape,
+      network: learned.network,
+      memory: agent.trunk.memory,
+      step: agent.step,
+    });
+    return {
+      ...learned,
+      createPolicy: policy.create,
+      exportPolicy: policy.export,
+      facts: {
+        engine: `${engine.name} ${engine.version}`,
+        communication: config.fullObs ? communication.observations : communication.none,
+      },
+    };
+  });
+}
