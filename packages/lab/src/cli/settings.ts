@@ -87,6 +87,7 @@ function inWords(schema: z.core.JSONSchema.BaseSchema): string {
   if (schema.const !== undefined) return String(schema.const);
   if (schema.type === "boolean") return "true | false";
   if (schema.type === "string") return "text";
+  if (schema.type === "array") return "list";
   if (schema.type !== "number" && schema.type !== "integer") return String(schema.type ?? "any");
   const low = lower(schema);
   const high = upper(schema);

@@ -106,7 +106,7 @@ function settingsOf(
   prefix: string,
 ): string {
   const settings = describeSettings(config).map(({ key, default: value, values, description: text }) => {
-    const first = value === undefined ? "" : `=${value}`;
+    const first = value === undefined ? "" : `=${typeof value === "object" ? JSON.stringify(value) : value}`;
     const what = text === undefined ? "" : `\n${pc.dim(paragraph(text, 6))}`;
     return `  ${pc.cyan(`${prefix}${key}`)}${first}  ${pc.dim(values)}${what}`;
   });
