@@ -51,6 +51,6 @@ test("settings are described in words", () => {
     { key: "decay", default: 0.9, values: "number in [0, 1)" },
     { key: "norm", default: "auto", values: "auto | true | false" },
     { key: "mode", default: "none", values: "none | dag" },
-    { key: "sizes", default: undefined, values: "array" },
+    { key: "sizes", default: undefined, values: "list" },
   ]);
 });
