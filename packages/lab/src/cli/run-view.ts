@@ -4,12 +4,13 @@ import pc from "picocolors";
 import { sparkline } from "../plot/index.ts";
 import { type MetricsLine, type Run, readMetricsLines } from "../runs/index.ts";
 import { brief, table } from "./output.ts";
+import { asTyped } from "./settings.ts";
 
 /** A run in a few words. */
 export function runTitle({ spec }: Pick<Run, "spec">): string {
   const settings = [
-    ...Object.entries(spec.config).map(([key, value]) => `${key}=${String(value)}`),
-    ...Object.entries(spec.envConfig).map(([key, value]) => `env.${key}=${String(value)}`),
+    ...Object.entries(spec.config).map(([key, value]) => `${key}=${asTyped(value)}`),
+    ...Object.entries(spec.envConfig).map(([key, value]) => `env.${key}=${asTyped(value)}`),
   ];
   const words = settings.length === 0 ? "" : ` ${settings.join(" ")}`;
   return `${spec.algorithm} on ${basename(spec.env)}${words}, seed ${spec.seed}`;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { describeSettings, readSettings, splitSettings } from "./settings.ts";
+import { asTyped, describeSettings, readSettings, splitSettings } from "./settings.ts";
 
 const schema = z.strictObject({
   dag: z.string().default("product"),
@@ -53,4 +53,16 @@ test("settings are described in words", () => {
     { key: "mode", default: "none", values: "none | dag" },
     { key: "sizes", default: undefined, values: "list" },
   ]);
+});
+
+test("a value as it would be typed is read back as itself", () => {
+  for (const [key, value, text] of [
+    ["dag", "heuristic(4)", "heuristic(4)"],
+    ["hidden", 64, "64"],
+    ["norm", true, "true"],
+    ["sizes", [1, 2], "[1,2]"],
+  ] as const) {
+    expect(asTyped(value)).toBe(text);
+    expect(readSettings({ [key]: text }, schema)).toEqual({ [key]: value });
+  }
 });

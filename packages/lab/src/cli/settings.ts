@@ -51,6 +51,11 @@ function meaningsOf(text: string): JsonValue[] {
   }
 }
 
+/** A setting's value as it would be typed: the inverse of reading it. */
+export function asTyped(value: JsonValue): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
 /** One setting for a listing. */
 export interface SettingDescription {
   readonly key: string;

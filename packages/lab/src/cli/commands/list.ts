@@ -5,7 +5,7 @@ import pc from "picocolors";
 import { type FigureDefinition, figures, scales, type TableDefinition, tables } from "../../papers/index.ts";
 import type { CommonOptions } from "../context.ts";
 import { grouped, heading, paragraph, printJson, shellCommand, table } from "../output.ts";
-import { describeSettings } from "../settings.ts";
+import { asTyped, describeSettings } from "../settings.ts";
 
 /** One kind of thing that can be listed. */
 interface Kind {
@@ -106,7 +106,7 @@ function settingsOf(
   prefix: string,
 ): string {
   const settings = describeSettings(config).map(({ key, default: value, values, description: text }) => {
-    const first = value === undefined ? "" : `=${typeof value === "object" ? JSON.stringify(value) : value}`;
+    const first = value === undefined ? "" : `=${asTyped(value)}`;
     const what = text === undefined ? "" : `\n${pc.dim(paragraph(text, 6))}`;
     return `  ${pc.cyan(`${prefix}${key}`)}${first}  ${pc.dim(values)}${what}`;
   });
@@ -115,7 +115,7 @@ function settingsOf(
 
 function presetsOf({ presets = {} }: Algorithm): string {
   const rows = Object.entries(presets).map(([name, { description, config }]) => {
-    const settings = Object.entries(config).map(([key, value]) => `${key}=${value}`);
+    const settings = Object.entries(config).map(([key, value]) => `${key}=${asTyped(value)}`);
     return `  ${pc.cyan(`--preset ${name}`)}  ${settings.join(" ")}\n${paragraph(description, 4)}`;
   });
   return rows.join("\n");
