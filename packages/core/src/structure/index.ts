@@ -19,6 +19,13 @@ export {
   topologicalOrder,
 } from "./dag.ts";
 export { type DagRows, topologicalOrderOf } from "./dag-rows.ts";
+export {
+  exactMaximum,
+  type GraphValues,
+  type JointMaximiser,
+  type MaxPlusOptions,
+  maxPlus,
+} from "./max-plus.ts";
 export { parseTopology } from "./parse-topology.ts";
 export {
   isPartition,
