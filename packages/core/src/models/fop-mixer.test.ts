@@ -23,9 +23,9 @@ const options: FopMixerOptions = {
   unitSize: 2,
   heads: 4,
   embedding: 3,
-  hypernetwork: 5,
+  hypernetHidden: 5,
 };
-const { agents, actions, stateSize, unitSize, heads, embedding, hypernetwork } = options;
+const { agents, actions, stateSize, unitSize, heads, embedding, hypernetHidden } = options;
 const rows = 2;
 const mixer = fopMixer("mixer", options);
 const layout = layoutOf(mixer.parameters);
@@ -112,9 +112,9 @@ function slowly({ inputs }: Example) {
         let score = 0;
         for (let e = 0; e < embedding; e++) {
           let query = 0;
-          for (let k = 0; k < hypernetwork; k++) {
-            const at = (h * hypernetwork + k) * embedding + e;
-            query += hidden[h * hypernetwork + k] * parameter("query/1/w")[at];
+          for (let k = 0; k < hypernetHidden; k++) {
+            const at = (h * hypernetHidden + k) * embedding + e;
+            query += hidden[h * hypernetHidden + k] * parameter("query/1/w")[at];
           }
           score += query * key[h * embedding + e];
         }
@@ -273,7 +273,7 @@ test("the FOP mixer of Top-K with the settings of the paper", () => {
     unitSize: 1,
     heads: 4,
     embedding: 32,
-    hypernetwork: 64,
+    hypernetHidden: 64,
   });
   const query = 4 * (6 * 64 + 64 + 64 * 32);
   const importance = 4 * (6 + 1 + 6 * 6 + 6 + (6 + 12) * 6 + 6);

@@ -35,7 +35,7 @@ export interface FopMixerOptions {
   /** `E`: width of queries, keys and of the layer below the state's value. */
   readonly embedding: number;
   /** Width of the layer that queries are read from. */
-  readonly hypernetwork: number;
+  readonly hypernetHidden: number;
 }
 
 /** What is mixed. */
@@ -78,13 +78,13 @@ export interface FopMixer {
 const SMALL = 1e-10;
 
 export function fopMixer(name: string, options: FopMixerOptions): FopMixer {
-  const { agents, actions, stateSize, unitSize, heads, embedding, hypernetwork } = options;
+  const { agents, actions, stateSize, unitSize, heads, embedding, hypernetHidden } = options;
   // Layers of all heads side by side; each head is initialised as a layer of its own.
-  const queryHidden = nn.linear(`${name}/query/0`, stateSize, heads * hypernetwork);
+  const queryHidden = nn.linear(`${name}/query/0`, stateSize, heads * hypernetHidden);
   const queryWeights: Parameter = {
     name: `${name}/query/1/w`,
-    shape: [heads, hypernetwork, embedding],
-    initialise: uniformFanIn(hypernetwork),
+    shape: [heads, hypernetHidden, embedding],
+    initialise: uniformFanIn(hypernetHidden),
   };
   const key = nn.linear(`${name}/key`, unitSize, heads * embedding, { bias: false });
   const stateFactor = nn.linear(`${name}/importance/state`, stateSize, heads);
@@ -96,7 +96,7 @@ export function fopMixer(name: string, options: FopMixerOptions): FopMixer {
     const leading = states.shape.slice(0, -1);
     const rows = sizeOf(leading);
     const hidden = relu(queryHidden.apply(views, reshape(states, [rows, stateSize])));
-    const byHead = transpose(reshape(hidden, [rows, heads, hypernetwork]), [1, 0, 2]);
+    const byHead = transpose(reshape(hidden, [rows, heads, hypernetHidden]), [1, 0, 2]);
     const query = transpose(matMul(byHead, views[queryWeights.name]), [1, 0, 2]);
     const keys = reshape(key.apply(views, units), [rows, agents, heads, embedding]);
     const products = mul(keys, reshape(query, [rows, 1, heads, embedding]));

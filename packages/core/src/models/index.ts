@@ -28,5 +28,29 @@ export {
   meanDensity,
   parseDagSource,
 } from "./dag-source.ts";
+export {
+  type ActionDependency,
+  type ActionDependencyOptions,
+  actionDependency,
+  type DependentDecision,
+} from "./dependent-policy.ts";
 export { type FopMixer, type FopMixerInputs, type FopMixerOptions, fopMixer } from "./fop-mixer.ts";
+export {
+  type AttentionScore,
+  attentionScores,
+  type ImplicitGraph,
+  type ImplicitGraphActorOptions,
+  type ImplicitGraphCriticOptions,
+  type ImplicitGraphOptions,
+  implicitGraph,
+  implicitGraphActor,
+  implicitGraphCritic,
+} from "./implicit-graph.ts";
 export { type Mixer, type MonotonicMixerOptions, monotonicMixer, sumMixer } from "./mixers.ts";
+export { jointValue, type PayoffGraph, type PayoffGraphOptions, payoffGraph } from "./payoff-graph.ts";
+export {
+  drawActions,
+  type PolicyConditions,
+  policyLogProbabilities,
+  softValue,
+} from "./stochastic-policy.ts";
