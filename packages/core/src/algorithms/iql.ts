@@ -9,11 +9,17 @@
  */
 import { z } from "zod";
 import { agentNetwork, hasMemory } from "../models/index.ts";
+import type { Rng } from "../random/index.ts";
 import { loadEngine } from "../tensor/index.ts";
-import type { Algorithm, Learner, LearnerContext } from "./algorithm.ts";
+import type { Algorithm } from "./algorithm.ts";
 import { doubleQ, temporalDifference } from "./double-q.ts";
 import { greedyPolicy } from "./greedy-policy.ts";
-import { offPolicyLearner, offPolicySettings } from "./off-policy.ts";
+import {
+  type OffPolicyParts,
+  type OffPolicyPlan,
+  offPolicyLearner,
+  offPolicySettings,
+} from "./off-policy.ts";
 import { agentSettings, communication, valuePresets } from "./value-settings.ts";
 import { valueUpdate } from "./value-update.ts";
 
@@ -48,46 +54,47 @@ export const iql: Algorithm<IqlConfig> = {
       config: { ...valuePresets.agpPaper.config, hidden: 128, recurrent: true },
     },
   },
-  create: createIql,
+  create: ({ config, ...context }) =>
+    offPolicyLearner("iql", context, config, hasMemory(config), (plan) =>
+      iqlParts(plan, config, context.rng),
+    ),
 };
 
-function createIql(context: LearnerContext<IqlConfig>): Promise<Learner> {
-  const { config, rng } = context;
-  return offPolicyLearner("iql", context, config, hasMemory(config), async (plan) => {
-    const { shape, batch } = plan;
-    const engine = await loadEngine();
-    const agent = agentNetwork("agent", { ...shape, ...config });
+/** Networks, gradient step and policy. */
+export async function iqlParts(plan: OffPolicyPlan, config: IqlConfig, rng: Rng): Promise<OffPolicyParts> {
+  const { shape, batch } = plan;
+  const engine = await loadEngine();
+  const agent = agentNetwork("agent", { ...shape, ...config });
 
-    const learned = await valueUpdate(engine, rng, {
-      name: "iql",
-      plan,
-      config,
-      parameters: agent.parameters,
-      loss(online, target, experience) {
-        const values = doubleQ(
-          agent.overMoments(online, experience).utilities,
-          agent.overMoments(target, experience).utilities,
-          experience,
-        );
-        return temporalDifference(values, experience, config.discount);
-      },
-    });
-    const policy = greedyPolicy(engine, {
-      name: "iql",
-      spec: batch.spec,
-      shape,
-      network: learned.network,
-      memory: agent.trunk.memory,
-      step: agent.step,
-    });
-    return {
-      ...learned,
-      createPolicy: policy.create,
-      exportPolicy: policy.export,
-      facts: {
-        engine: `${engine.name} ${engine.version}`,
-        communication: communication.none,
-      },
-    };
+  const learned = await valueUpdate(engine, rng, {
+    name: "iql",
+    plan,
+    config,
+    parameters: agent.parameters,
+    loss(online, target, experience) {
+      const values = doubleQ(
+        agent.overMoments(online, experience).utilities,
+        agent.overMoments(target, experience).utilities,
+        experience,
+      );
+      return temporalDifference(values, experience, config.discount);
+    },
   });
+  const policy = greedyPolicy(engine, {
+    name: "iql",
+    spec: batch.spec,
+    shape,
+    network: learned.network,
+    memory: agent.trunk.memory,
+    step: agent.step,
+  });
+  return {
+    ...learned,
+    createPolicy: policy.create,
+    exportPolicy: policy.export,
+    facts: {
+      engine: `${engine.name} ${engine.version}`,
+      communication: communication.none,
+    },
+  };
 }

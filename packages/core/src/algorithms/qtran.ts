@@ -12,6 +12,7 @@
  */
 import { z } from "zod";
 import { agentNetwork, hasMemory } from "../models/index.ts";
+import type { Rng } from "../random/index.ts";
 import {
   add,
   argMax,
@@ -34,10 +35,15 @@ import {
   type Views,
   weightedMean,
 } from "../tensor/index.ts";
-import type { Algorithm, Learner, LearnerContext } from "./algorithm.ts";
+import type { Algorithm } from "./algorithm.ts";
 import { type Experience, temporalDifference } from "./double-q.ts";
 import { greedyPolicy } from "./greedy-policy.ts";
-import { offPolicyLearner, offPolicySettings } from "./off-policy.ts";
+import {
+  type OffPolicyParts,
+  type OffPolicyPlan,
+  offPolicyLearner,
+  offPolicySettings,
+} from "./off-policy.ts";
 import { agentSettings, communication, valuePresets } from "./value-settings.ts";
 import { valueUpdate } from "./value-update.ts";
 
@@ -69,73 +75,78 @@ export const qtran: Algorithm<QtranConfig> = {
       config: { ...valuePresets.epymarl.config, optimiser: "rmsprop" },
     },
   },
-  create: createQtran,
+  create: ({ config, ...context }) =>
+    offPolicyLearner("qtran", context, config, hasMemory(config), (plan) =>
+      qtranParts(plan, config, context.rng),
+    ),
 };
 
-function createQtran(context: LearnerContext<QtranConfig>): Promise<Learner> {
-  const { config, rng } = context;
-  return offPolicyLearner("qtran", context, config, hasMemory(config), async (plan) => {
-    const { shape, batch } = plan;
-    const engine = await loadEngine();
-    const agent = agentNetwork("agent", { ...shape, ...config });
-    const joint = jointValue({ ...shape, ...config });
+/** Networks, gradient step and policy. */
+export async function qtranParts(
+  plan: OffPolicyPlan,
+  config: QtranConfig,
+  rng: Rng,
+): Promise<OffPolicyParts> {
+  const { shape, batch } = plan;
+  const engine = await loadEngine();
+  const agent = agentNetwork("agent", { ...shape, ...config });
+  const joint = jointValue({ ...shape, ...config });
 
-    const learned = await valueUpdate(engine, rng, {
-      name: "qtran",
-      plan,
-      config,
-      parameters: [...agent.parameters, ...joint.parameters],
-      loss(online, target, experience) {
-        const { states, actions, mask } = experience;
-        const { steps, moments } = shape;
-        const { utilities, features } = agent.overMoments(online, experience);
-        const best = bestActions(utilities, experience);
-        const now = (a: Expr): Expr => slice(a, 0, 0, steps);
-        const next = (a: Expr): Expr => slice(a, 0, 1, moments);
+  const learned = await valueUpdate(engine, rng, {
+    name: "qtran",
+    plan,
+    config,
+    parameters: [...agent.parameters, ...joint.parameters],
+    loss(online, target, experience) {
+      const { states, actions, mask } = experience;
+      const { steps, moments } = shape;
+      const { utilities, features } = agent.overMoments(online, experience);
+      const best = bestActions(utilities, experience);
+      const now = (a: Expr): Expr => slice(a, 0, 0, steps);
+      const next = (a: Expr): Expr => slice(a, 0, 1, moments);
 
-        const taken = joint.value(online, now(states), now(features), actions);
-        const following =
-          moments === steps
-            ? undefined
-            : joint.value(
-                target,
-                next(states),
-                next(agent.overMoments(target, experience).features),
-                next(best),
-              );
-        const { loss: temporal, metrics } = temporalDifference(
-          { taken, following },
-          experience,
-          config.discount,
-        );
+      const taken = joint.value(online, now(states), now(features), actions);
+      const following =
+        moments === steps
+          ? undefined
+          : joint.value(
+              target,
+              next(states),
+              next(agent.overMoments(target, experience).features),
+              next(best),
+            );
+      const { loss: temporal, metrics } = temporalDifference(
+        { taken, following },
+        experience,
+        config.discount,
+      );
 
-        const atBest = joint.value(online, now(states), now(features), now(best));
-        const stateValue = joint.stateValue(online, now(states));
-        const distance = (chosen: Expr, value: Expr): Expr =>
-          add(sub(sum(pick(now(utilities), chosen), [-1]), stopGradient(value)), stateValue);
-        const opt = weightedMean(square(distance(now(best), atBest)), mask);
-        const nopt = weightedMean(square(minimum(distance(actions, taken), 0)), mask);
-        return {
-          loss: add(temporal, add(mul(opt, config.optWeight), mul(nopt, config.noptWeight))),
-          metrics: { ...metrics, "temporal-loss": temporal, "opt-loss": opt, "nopt-loss": nopt },
-        };
-      },
-    });
-    const policy = greedyPolicy(engine, {
-      name: "qtran",
-      spec: batch.spec,
-      shape,
-      network: learned.network,
-      memory: agent.trunk.memory,
-      step: agent.step,
-    });
-    return {
-      ...learned,
-      createPolicy: policy.create,
-      exportPolicy: policy.export,
-      facts: { engine: `${engine.name} ${engine.version}`, communication: communication.none },
-    };
+      const atBest = joint.value(online, now(states), now(features), now(best));
+      const stateValue = joint.stateValue(online, now(states));
+      const distance = (chosen: Expr, value: Expr): Expr =>
+        add(sub(sum(pick(now(utilities), chosen), [-1]), stopGradient(value)), stateValue);
+      const opt = weightedMean(square(distance(now(best), atBest)), mask);
+      const nopt = weightedMean(square(minimum(distance(actions, taken), 0)), mask);
+      return {
+        loss: add(temporal, add(mul(opt, config.optWeight), mul(nopt, config.noptWeight))),
+        metrics: { ...metrics, "temporal-loss": temporal, "opt-loss": opt, "nopt-loss": nopt },
+      };
+    },
   });
+  const policy = greedyPolicy(engine, {
+    name: "qtran",
+    spec: batch.spec,
+    shape,
+    network: learned.network,
+    memory: agent.trunk.memory,
+    step: agent.step,
+  });
+  return {
+    ...learned,
+    createPolicy: policy.create,
+    exportPolicy: policy.export,
+    facts: { engine: `${engine.name} ${engine.version}`, communication: communication.none },
+  };
 }
 
 /** Every agent's available action of largest utility, `[M, B, N, A] -> [M, B, N]`. */

@@ -10,11 +10,17 @@
  */
 import { z } from "zod";
 import { agentNetwork, hasMemory, sumMixer } from "../models/index.ts";
+import type { Rng } from "../random/index.ts";
 import { loadEngine } from "../tensor/index.ts";
-import type { Algorithm, Learner, LearnerContext } from "./algorithm.ts";
+import type { Algorithm } from "./algorithm.ts";
 import { doubleQ, mixed, temporalDifference } from "./double-q.ts";
 import { greedyPolicy } from "./greedy-policy.ts";
-import { offPolicyLearner, offPolicySettings } from "./off-policy.ts";
+import {
+  type OffPolicyParts,
+  type OffPolicyPlan,
+  offPolicyLearner,
+  offPolicySettings,
+} from "./off-policy.ts";
 import { agentSettings, communication, valuePresets } from "./value-settings.ts";
 import { valueUpdate } from "./value-update.ts";
 
@@ -35,47 +41,48 @@ export const vdn: Algorithm<VdnConfig> = {
   source: "Sunehag et al. 2018; Samvelyan et al. 2019 (PyMARL)",
   config: configSchema,
   presets: valuePresets,
-  create: createVdn,
+  create: ({ config, ...context }) =>
+    offPolicyLearner("vdn", context, config, hasMemory(config), (plan) =>
+      vdnParts(plan, config, context.rng),
+    ),
 };
 
-function createVdn(context: LearnerContext<VdnConfig>): Promise<Learner> {
-  const { config, rng } = context;
-  return offPolicyLearner("vdn", context, config, hasMemory(config), async (plan) => {
-    const { shape, batch } = plan;
-    const engine = await loadEngine();
-    const agent = agentNetwork("agent", { ...shape, ...config });
+/** Networks, gradient step and policy. */
+export async function vdnParts(plan: OffPolicyPlan, config: VdnConfig, rng: Rng): Promise<OffPolicyParts> {
+  const { shape, batch } = plan;
+  const engine = await loadEngine();
+  const agent = agentNetwork("agent", { ...shape, ...config });
 
-    const learned = await valueUpdate(engine, rng, {
-      name: "vdn",
-      plan,
-      config,
-      parameters: agent.parameters,
-      loss(online, target, experience) {
-        const utilities = doubleQ(
-          agent.overMoments(online, experience).utilities,
-          agent.overMoments(target, experience).utilities,
-          experience,
-        );
-        const values = mixed(sumMixer, online, target, utilities, experience);
-        return temporalDifference(values, experience, config.discount);
-      },
-    });
-    const policy = greedyPolicy(engine, {
-      name: "vdn",
-      spec: batch.spec,
-      shape,
-      network: learned.network,
-      memory: agent.trunk.memory,
-      step: agent.step,
-    });
-    return {
-      ...learned,
-      createPolicy: policy.create,
-      exportPolicy: policy.export,
-      facts: {
-        engine: `${engine.name} ${engine.version}`,
-        communication: config.fullObs ? communication.observations : communication.none,
-      },
-    };
+  const learned = await valueUpdate(engine, rng, {
+    name: "vdn",
+    plan,
+    config,
+    parameters: agent.parameters,
+    loss(online, target, experience) {
+      const utilities = doubleQ(
+        agent.overMoments(online, experience).utilities,
+        agent.overMoments(target, experience).utilities,
+        experience,
+      );
+      const values = mixed(sumMixer, online, target, utilities, experience);
+      return temporalDifference(values, experience, config.discount);
+    },
   });
+  const policy = greedyPolicy(engine, {
+    name: "vdn",
+    spec: batch.spec,
+    shape,
+    network: learned.network,
+    memory: agent.trunk.memory,
+    step: agent.step,
+  });
+  return {
+    ...learned,
+    createPolicy: policy.create,
+    exportPolicy: policy.export,
+    facts: {
+      engine: `${engine.name} ${engine.version}`,
+      communication: config.fullObs ? communication.observations : communication.none,
+    },
+  };
 }
