@@ -1,8 +1,42 @@
 export {
+  type AgentGroups,
+  type AgentSets,
+  agentSet,
+  setSizes,
+} from "./agent-sets.ts";
+export {
+  type BayesianNetwork,
+  foldedNetwork,
+  type NodeKind,
+  networkNode,
+  nodeMeaning,
+  unrolledNetwork,
+} from "./bayesian-network.ts";
+export { couplingComponents } from "./components.ts";
+export {
+  type ActionGraph,
+  actionGraph,
+  type Neighbourhood,
+  neighbourhoodMask,
+  neighbourhoods,
+  neighbourLists,
+  nodeLabels,
+  parseNeighbourhood,
+} from "./action-graph.ts";
+export {
   type CoordinationGraph,
   coordinationGraph,
   parseCoordinationGraph,
 } from "./coordination-graph.ts";
+export {
+  type CouplingEdge,
+  type CouplingGraphs,
+  type CouplingKind,
+  couplingEdges,
+  couplingGraphs,
+  couplingKinds,
+} from "./coupling-graphs.ts";
+export { couplingsFromJson } from "./couplings-from-json.ts";
 export {
   adjacency,
   children,
@@ -19,6 +53,7 @@ export {
   topologicalOrder,
 } from "./dag.ts";
 export { type DagRows, topologicalOrderOf } from "./dag-rows.ts";
+export type { IdLists } from "./id-lists.ts";
 export {
   exactMaximum,
   type GraphValues,
@@ -59,3 +94,12 @@ export {
   product,
   topologies,
 } from "./topologies.ts";
+export {
+  criticSum,
+  type DependencyMode,
+  dependencyModes,
+  gradientDependency,
+  type ValueDependencyOptions,
+  valueDependency,
+  valueDependencyOverTime,
+} from "./value-dependency.ts";
