@@ -212,4 +212,10 @@ test("scenes: what is to be done, then who did what and what it earned", () => {
   const labels = env.scene().shapes.map((shape) => shape.kind === "circle" && shape.label);
   expect(labels).toEqual(["0", "1", "0"]);
   expect(env.scene().caption).toBe("reward 1, success");
+  const copy = make("exactly-k", { agents: 3, k: 1 });
+  copy.reset(createRng(1));
+  copy.restore(JSON.parse(JSON.stringify(env.snapshot())));
+  expect(copy.scene()).toEqual(env.scene());
+  copy.reset(createRng(1));
+  expect(copy.scene().caption).toBe("success: exactly one agent acts");
 });

@@ -252,6 +252,11 @@ test("when the top k may cost more than they earn, success is the largest reward
   expect(configureEnv(topK, {}).factory().spec.success).toBe(
     "exactly the agents with the 2 largest signals act",
   );
+  // One agent that acts has nobody to be close to, whatever that would cost.
+  for (const penaltyMode of ["perPair", "once"]) {
+    const alone = configureEnv(topK, { k: 1, penalty: 5, penaltyMode }).factory();
+    expect(alone.spec.success).toBe("exactly the agent with the largest signal acts");
+  }
   // All three pairs of the top three are close: they would earn -2, less than nobody and than any one agent.
   const signals = [0.5, 0.51, 0.52, 0.1];
   const optimal = topKOptimalActions(signals, { ...penalised, k: 3, penalty: 1 });
