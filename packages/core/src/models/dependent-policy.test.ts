@@ -88,7 +88,7 @@ function slowly({ inputs }: Example, row: number, agent: number, played: ArrayLi
   };
   const sums = new Array<number>(embedding).fill(0);
   for (let j = 0; j < agent; j++) {
-    const input = [0, 0, 0].map((_, k) => (k === j ? 1 : 0));
+    const input: number[] = [0, 0, 0].map((_, k) => (k === j ? 1 : 0));
     for (let a = 0; a < actions; a++) input.push(played[(row * agents + j) * actions + a]);
     for (let e = 0; e < embedding; e++) {
       const x = input.reduce(
