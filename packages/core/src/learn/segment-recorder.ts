@@ -66,14 +66,14 @@ export function segmentRecorder(
       for (let b = 0; b < size; b++) {
         const at = lengths[b] * size + b;
         for (let i = 0; i < agents; i++) open.actions[at * agents + i] = actions[b * agents + i];
-        const cut = batch.terminated[b] === 0 && batch.truncated[b] === 1;
-        if (cut && moments === steps) {
+        const terminated = batch.terminated[b] === 1 || (batch.truncated[b] === 1 && truncationIsTerminal);
+        if (!terminated && moments === steps) {
           throw new InputError(
             `${spec.id}: its only step was cut off by the time limit, expected it to terminate the episode`,
           );
         }
         open.rewards[at] = batch.rewards[b];
-        open.terminated[at] = batch.terminated[b] === 1 || (cut && truncationIsTerminal) ? 1 : 0;
+        open.terminated[at] = terminated ? 1 : 0;
         open.mask[at] = 1;
         lengths[b]++;
         const ended = batch.terminated[b] + batch.truncated[b] > 0;
