@@ -4,6 +4,7 @@ import {
   compile,
   type Engine,
   type Expr,
+  type InputSpec,
   type Parameter,
   unpack,
   type Views,
@@ -19,16 +20,20 @@ export interface ValueUpdateOptions {
   readonly plan: OffPolicyPlan;
   readonly config: Parameters<typeof optimiserOptions>[0];
   readonly parameters: readonly Parameter[];
+  /** Inputs of the program beside the segments. */
+  readonly inputs?: Readonly<Record<string, InputSpec>>;
   /**
    * What a gradient step makes smaller, and other scalars to report as `train/<name>`.
    *
    * @param online all parameters
    * @param target the same of the target network
+   * @param more the inputs beside the segments
    */
   loss(
     online: Views,
     target: Views,
     experience: Experience,
+    more: Readonly<Record<string, Expr>>,
   ): { readonly loss: Expr; readonly metrics: Readonly<Record<string, Expr>> };
 }
 
@@ -45,18 +50,18 @@ export interface ValueUpdate
 export async function valueUpdate(
   engine: Engine,
   rng: Rng,
-  { name, plan, config, parameters, loss }: ValueUpdateOptions,
+  { name, plan, config, parameters, inputs, loss }: ValueUpdateOptions,
 ): Promise<ValueUpdate> {
   const network = learnableWith<string>(name, parameters, optimiserOptions(config), rng);
   const { vector, layout } = network;
   const target = variable(`${name}/target`, "float32", vector.shape, vector.values as Float32Array);
   const program = await compile(engine, {
     name: `${name}: update`,
-    inputs: { ...segmentInputs(plan.segments), learningRate: { dtype: "float32", shape: [] } },
+    inputs: { ...inputs, ...segmentInputs(plan.segments), learningRate: { dtype: "float32", shape: [] } },
     variables: { ...network.variables, parameters: vector, target },
     build(leaves) {
       const views = unpack(leaves.parameters, layout);
-      const { loss: total, metrics } = loss(views, unpack(leaves.target, layout), leaves);
+      const { loss: total, metrics } = loss(views, unpack(leaves.target, layout), leaves, leaves);
       const { gradientNorm, updates } = network.step(total, views, leaves, leaves.learningRate);
       return { results: { loss: total, "gradient-norm": gradientNorm, ...metrics }, updates };
     },
