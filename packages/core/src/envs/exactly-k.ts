@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineEnv } from "./definition.ts";
+import { fewerThanAgents } from "./fewer-than-agents.ts";
 import { countActing, createOneStepGame, oneIf } from "./one-step-game.ts";
 
 /**
@@ -16,12 +17,7 @@ export const exactlyK = defineEnv({
       agents: z.int().min(2).max(1000).default(6).describe("N"),
       k: z.int().min(1).default(2).describe("K: how many should act, fewer than agents"),
     })
-    .superRefine(({ agents, k }, { addIssue }) => {
-      if (k >= agents) {
-        const message = `expected an integer at least 1 and below agents=${agents}`;
-        addIssue({ code: "custom", path: ["k"], message });
-      }
-    }),
+    .superRefine(fewerThanAgents),
   create: ({ agents, k }) =>
     createOneStepGame({
       id: "exactly-k",

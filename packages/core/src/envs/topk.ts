@@ -2,6 +2,7 @@ import { z } from "zod";
 import { InputError } from "../errors.ts";
 import { defineEnv } from "./definition.ts";
 import type { Env, JointAction, Scene, SceneShape } from "./env.ts";
+import { fewerThanAgents } from "./fewer-than-agents.ts";
 import { createOneStepGame } from "./one-step-game.ts";
 
 const configSchema = z
@@ -26,12 +27,7 @@ const configSchema = z
       .default(0.1)
       .describe("Two signals are close when they differ by less than this"),
   })
-  .superRefine(({ agents, k }, { addIssue }) => {
-    if (k >= agents) {
-      const message = `expected an integer at least 1 and below agents=${agents}`;
-      addIssue({ code: "custom", path: ["k"], message });
-    }
-  });
+  .superRefine(fewerThanAgents);
 
 export type TopKConfig = z.output<typeof configSchema>;
 
