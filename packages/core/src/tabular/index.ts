@@ -54,12 +54,15 @@ export {
   practicalStepSize,
   runAscent,
 } from "./gradient-ascent.ts";
+export { type CountBound, countBound, exactlyKProbability } from "./independent-count.ts";
+export { interaction, isMonotonic, leastSquaresFit } from "./interaction.ts";
 export {
   enumerateJointActions,
   jointActionCount,
   jointActionIndex,
   jointPolicyFromLogProbabilities,
 } from "./joint-action.ts";
+export { leastOneHotDivergence, oneHotDivergence } from "./one-hot-divergence.ts";
 export {
   evaluatePolicy,
   type Optimum,
