@@ -1,4 +1,14 @@
 export {
+  type ActionGraph,
+  actionGraph,
+  type Neighbourhood,
+  neighbourhoodMask,
+  neighbourhoods,
+  neighbourLists,
+  nodeLabels,
+  parseNeighbourhood,
+} from "./action-graph.ts";
+export {
   type AgentGroups,
   type AgentSets,
   agentSet,
@@ -13,16 +23,6 @@ export {
   unrolledNetwork,
 } from "./bayesian-network.ts";
 export { couplingComponents } from "./components.ts";
-export {
-  type ActionGraph,
-  actionGraph,
-  type Neighbourhood,
-  neighbourhoodMask,
-  neighbourhoods,
-  neighbourLists,
-  nodeLabels,
-  parseNeighbourhood,
-} from "./action-graph.ts";
 export {
   type CoordinationGraph,
   coordinationGraph,
