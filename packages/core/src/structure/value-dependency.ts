@@ -9,8 +9,9 @@ import {
 } from "./agent-sets.ts";
 import { couplingComponents } from "./components.ts";
 import type { CouplingGraphs } from "./coupling-graphs.ts";
-import { type IdLists, listWriter, transposeLists } from "./id-lists.ts";
+import { type IdLists, transposeLists } from "./id-lists.ts";
 import { add, addList, clear, has, idSet } from "./id-set.ts";
+import { listWriter } from "./list-writer.ts";
 
 /** How dependency sets that end early are read, see `valueDependency`. */
 export const dependencyModes = ["paper", "strict", "folded-literal"] as const;
