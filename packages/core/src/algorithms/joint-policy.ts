@@ -11,13 +11,13 @@ export interface Exploration {
 }
 
 /** Chooses the joint actions of `B` copies of an environment. Write what agents see, `choose`, read `actions`. */
-export interface JointPolicy {
+export interface JointPolicy<Actions extends Int32Array | Float32Array = Int32Array> {
   /** `[B, N, O]` */
   readonly observations: Float32Array;
   /** 1 for actions that may be played, where masks are needed, `[B, N, A]`. */
   readonly available?: Float32Array;
-  /** Result: `[B, N]` */
-  readonly actions: Int32Array;
+  /** Result: `[B, N]`, or the agents' real vectors one after the other `[B, K]`. */
+  readonly actions: Actions;
   /**
    * What it remembers from step to step, by name, `[B, ...]` each: hidden states, last actions. `choose` moves it on;
    * zeros stand for the beginning of an episode.
@@ -27,8 +27,10 @@ export interface JointPolicy {
   dispose(): Promise<void>;
 }
 
+export type AnyJointPolicy = JointPolicy<Int32Array | Float32Array>;
+
 /** Makes a copy's memory that of an episode's beginning. */
-export function forget({ memory }: JointPolicy, copy: number, copies: number): void {
+export function forget({ memory }: AnyJointPolicy, copy: number, copies: number): void {
   for (const values of Object.values(memory)) {
     const width = values.length / copies;
     values.fill(0, copy * width, (copy + 1) * width);
@@ -50,7 +52,7 @@ export const evaluationCopies = (episodes: number): number => Math.min(episodes,
  * and `eval/success` (share of episodes) where the game says what success is
  */
 export async function evaluateGreedily(
-  policy: JointPolicy,
+  policy: AnyJointPolicy,
   env: EnvFactory,
   episodes: number,
   rng: Rng,

@@ -37,7 +37,7 @@ import {
   type LearnerContext,
   type Metrics,
 } from "./algorithm.ts";
-import { evaluateGreedily, evaluationCopies, forget, type JointPolicy } from "./joint-policy.ts";
+import { type AnyJointPolicy, evaluateGreedily, evaluationCopies, forget } from "./joint-policy.ts";
 
 /** Settings that every off-policy algorithm has, to be spread into its schema; defaults are those of PyMARL. */
 export const offPolicySettings = {
@@ -145,7 +145,7 @@ export interface OffPolicyPlan {
 /** What an algorithm brings. */
 export interface OffPolicyParts {
   /** A policy for `size` copies; it explores when told to. */
-  createPolicy(size: number): Promise<JointPolicy>;
+  createPolicy(size: number): Promise<AnyJointPolicy>;
   /**
    * One gradient step on the segments of the plan, which were just drawn.
    *

@@ -12,6 +12,8 @@ const shape: SegmentShape = {
   observationSize: 3,
   stateSize: 2,
   actions: 4,
+  controls: 0,
+  individualRewards: false,
   masked: true,
 };
 

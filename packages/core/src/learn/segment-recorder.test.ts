@@ -266,3 +266,55 @@ describe("a game of one step", () => {
     expect(() => recorded.after(Int32Array.of(0, 1))).toThrow(InputError);
   });
 });
+
+test("real vectors and the agents' own rewards are recorded as they were", () => {
+  const spec: EnvSpec = {
+    id: "push",
+    version: 1,
+    agents: 2,
+    observationSize: 1,
+    stateSize: 1,
+    actions: [
+      { kind: "box", size: 1, low: -1, high: 1 },
+      { kind: "box", size: 2, low: -1, high: 1 },
+    ],
+    horizon: 2,
+    rewards: "individual",
+    sharedObservation: false,
+  };
+  const push: EnvFactory = () => {
+    const episode = createEpisode(spec);
+    return {
+      spec,
+      reset: (rng) => episode.begin(rng),
+      step(actions) {
+        episode.admit(actions);
+        return episode.conclude(actions[0] + actions[2], false, [actions[0], actions[2]]);
+      },
+      observe: (out, at) => out.set([episode.time, -episode.time], at),
+      state: (out, at) => out.set([episode.time], at),
+      snapshot: () => episode.snapshot(),
+      restore: episode.restore,
+      scene: () => ({ width: 1, height: 1, shapes: [] }),
+    };
+  };
+  const batch = vectorise(push, 2, createRng(1));
+  const replay = createReplay("test", segmentShape(batch, "transition"), 10, 1);
+  const recorded = segmentRecorder(batch, replay, { truncationIsTerminal: false });
+  for (const actions of [
+    [0.25, 0.5, -0.75, -0.25, 0, 1],
+    [1, -1, 0.125, 0.5, 0.75, -0.5],
+  ]) {
+    const joint = Float32Array.from(actions);
+    recorded.before();
+    batch.step(joint);
+    recorded.after(joint);
+  }
+  const tensors = replay.tensors();
+  expect([...tensors["replay/controls"]]).toEqual([
+    0.25, 0.5, -0.75, -0.25, 0, 1, 1, -1, 0.125, 0.5, 0.75, -0.5,
+  ]);
+  expect([...tensors["replay/individualRewards"]]).toEqual([0.25, -0.75, -0.25, 1, 1, 0.125, 0.5, -0.5]);
+  expect([...tensors["replay/rewards"]]).toEqual([-0.5, 0.75, 1.125, 0]);
+  expect(tensors["replay/actions"]).toBeUndefined();
+});

@@ -8,8 +8,8 @@ import { createSegments, segmentFields } from "./segments.ts";
 export interface SegmentRecorder {
   /** To be called before each step: notes what agents see. */
   before(): void;
-  /** To be called after each step: notes what they did `[B, N]` and what came of it; complete segments go to the replay. */
-  after(actions: Int32Array): void;
+  /** To be called after each step: notes what they did (as `EnvBatch.step` takes it) and what came of it; complete segments go to the replay. */
+  after(actions: Int32Array | Float32Array): void;
   /** The segments that are not complete, by name. */
   tensors(): Readonly<Record<string, Float32Array | Int32Array>>;
   restore(tensors: Readonly<Record<string, ArrayLike<number>>>): void;
@@ -25,6 +25,8 @@ export function segmentRecorder(
   const { steps, moments, agents, actions: choices } = shape;
   const open = createSegments(shape, size);
   const fields = segmentFields(open);
+  const taken = open.controls ?? open.actions;
+  const played = shape.controls || agents;
   /** Steps that each open segment has. */
   const lengths = new Int32Array(size);
   const present = new Float32Array(shape.masked ? size * agents * choices : 0);
@@ -65,7 +67,7 @@ export function segmentRecorder(
       }
       for (let b = 0; b < size; b++) {
         const at = lengths[b] * size + b;
-        for (let i = 0; i < agents; i++) open.actions[at * agents + i] = actions[b * agents + i];
+        for (let k = 0; k < played; k++) taken[at * played + k] = actions[b * played + k];
         const terminated = batch.terminated[b] === 1 || (batch.truncated[b] === 1 && truncationIsTerminal);
         if (!terminated && moments === steps) {
           throw new InputError(
@@ -73,6 +75,11 @@ export function segmentRecorder(
           );
         }
         open.rewards[at] = batch.rewards[b];
+        if (open.individualRewards !== undefined) {
+          for (let i = 0; i < agents; i++) {
+            open.individualRewards[at * agents + i] = batch.individualRewards![b * agents + i];
+          }
+        }
         open.terminated[at] = terminated ? 1 : 0;
         open.mask[at] = 1;
         lengths[b]++;

@@ -15,7 +15,8 @@ const specOf = (horizon: number, ...actions: readonly number[]): EnvSpec => ({
 });
 
 test("an episode has as many steps as the horizon, a transition one, and each a moment more", () => {
-  const common = { agents: 2, observationSize: 3, stateSize: 4, actions: 5, masked: false };
+  const sizes = { agents: 2, observationSize: 3, stateSize: 4, actions: 5, controls: 0 };
+  const common = { ...sizes, individualRewards: false, masked: false };
   expect(segmentShape({ spec: specOf(9, 5, 5) }, "episode")).toEqual({ ...common, steps: 9, moments: 10 });
   expect(segmentShape({ spec: specOf(9, 5, 5) }, "transition")).toEqual({ ...common, steps: 1, moments: 2 });
 });
@@ -24,6 +25,41 @@ test("nothing follows the only step of a game", () => {
   for (const unit of ["transition", "episode"] as const) {
     expect(segmentShape({ spec: specOf(1, 5, 5) }, unit)).toMatchObject({ steps: 1, moments: 1 });
   }
+});
+
+const controlled: EnvSpec = {
+  ...specOf(6, 2, 2),
+  actions: [
+    { kind: "box", size: 1, low: -1, high: 1 },
+    { kind: "box", size: 2, low: -1, high: 1 },
+  ],
+  rewards: "individual",
+};
+
+test("real vectors and the agents' own rewards have arrays of their own", () => {
+  const shape = segmentShape({ spec: controlled }, "transition");
+  expect(shape).toMatchObject({ actions: 0, controls: 3, individualRewards: true, masked: false });
+  const segments = createSegments(shape, 5);
+  expect(segments.actions).toHaveLength(0);
+  expect(segments.controls).toHaveLength(15);
+  expect(segments.individualRewards).toHaveLength(10);
+  expect(segmentInputs(segments).controls!.shape).toEqual([1, 5, 3]);
+  expect(segmentFields(segments).map(({ name }) => name)).toEqual([
+    "observations",
+    "states",
+    "controls",
+    "rewards",
+    "individualRewards",
+    "terminated",
+    "mask",
+  ]);
+});
+
+test("teams of discrete agents and agents with real vectors are refused", () => {
+  const mixed: EnvSpec = { ...controlled, actions: [{ kind: "discrete", n: 2 }, controlled.actions[1]] };
+  expect(() => segmentShape({ spec: mixed }, "transition")).toThrow(
+    "toy: needs discrete actions, got a box for agent 1",
+  );
 });
 
 test("masks are kept where actions can be unavailable or padding", () => {

@@ -1,4 +1,4 @@
-import type { EnvBatch } from "../envs/index.ts";
+import { type EnvBatch, type EnvSpec, jointActionSize } from "../envs/index.ts";
 import { mostActions, needsMasks } from "./rollout.ts";
 
 /**
@@ -16,8 +16,12 @@ export interface SegmentShape {
   readonly observationSize: number;
   /** `S`. */
   readonly stateSize: number;
-  /** `A`, the most that an agent has. */
+  /** `A`, the most that an agent has; 0 where actions are real vectors. */
   readonly actions: number;
+  /** `K`, numbers of a joint action of real vectors; 0 where actions are discrete. */
+  readonly controls: number;
+  /** Whether every agent has a reward of its own. */
+  readonly individualRewards: boolean;
   /** Whether actions can be unavailable or only padding. */
   readonly masked: boolean;
 }
@@ -33,10 +37,14 @@ export interface Segments {
   readonly states: Float32Array;
   /** 1 for actions that may be played, where masks are needed, `[M, B, N, A]`. */
   readonly available?: Float32Array;
-  /** `[T, B, N]` */
+  /** `[T, B, N]`; empty where actions are real vectors. */
   readonly actions: Int32Array;
-  /** `[T, B]` */
+  /** The agents' real vectors one after the other, where actions are such, `[T, B, K]`. */
+  readonly controls?: Float32Array;
+  /** Of the team, `[T, B]`. */
   readonly rewards: Float32Array;
+  /** Of each agent, in games that have them, `[T, B, N]`. */
+  readonly individualRewards?: Float32Array;
   /** 1 where nothing of value follows the step, `[T, B]`. */
   readonly terminated: Float32Array;
   /** 1 for steps that were played, 0 for padding after an episode's end, `[T, B]`. */
@@ -57,24 +65,35 @@ export function segmentShape(batch: Pick<EnvBatch, "spec" | "available">, unit: 
     agents,
     observationSize,
     stateSize,
-    actions: mostActions(batch.spec),
+    ...actionSizes(batch.spec),
+    individualRewards: batch.spec.rewards === "individual",
     masked: needsMasks(batch),
   };
+}
+
+/** @throws InputError when some agents have discrete actions and others real vectors */
+function actionSizes(spec: EnvSpec): Pick<SegmentShape, "actions" | "controls"> {
+  const discrete = spec.actions.some(({ kind }) => kind === "discrete");
+  return discrete
+    ? { actions: mostActions(spec), controls: 0 }
+    : { actions: 0, controls: jointActionSize(spec) };
 }
 
 export type SegmentUnit = "transition" | "episode";
 
 /** Memory for `size` segments. */
 export function createSegments(shape: SegmentShape, size: number): Segments {
-  const { steps, moments, agents, observationSize, stateSize, actions, masked } = shape;
+  const { steps, moments, agents, observationSize, stateSize, actions, controls, masked } = shape;
   return {
     shape,
     size,
     observations: new Float32Array(moments * size * agents * observationSize),
     states: new Float32Array(moments * size * stateSize),
     ...(masked ? { available: new Float32Array(moments * size * agents * actions) } : {}),
-    actions: new Int32Array(steps * size * agents),
+    actions: new Int32Array(controls > 0 ? 0 : steps * size * agents),
+    ...(controls > 0 ? { controls: new Float32Array(steps * size * controls) } : {}),
     rewards: new Float32Array(steps * size),
+    ...(shape.individualRewards ? { individualRewards: new Float32Array(steps * size * agents) } : {}),
     terminated: new Float32Array(steps * size),
     mask: new Float32Array(steps * size),
   };
@@ -93,7 +112,9 @@ export function segmentInputs({ shape, size, ...fields }: Segments): {
   readonly states: SegmentInput<"float32">;
   readonly available?: SegmentInput<"float32">;
   readonly actions: SegmentInput<"int32">;
+  readonly controls?: SegmentInput<"float32">;
   readonly rewards: SegmentInput<"float32">;
+  readonly individualRewards?: SegmentInput<"float32">;
   readonly terminated: SegmentInput<"float32">;
   readonly mask: SegmentInput<"float32">;
 } {
@@ -105,8 +126,18 @@ export function segmentInputs({ shape, size, ...fields }: Segments): {
     ...(fields.available === undefined
       ? {}
       : { available: float(fields.available, moments, size, agents, actions) }),
-    actions: { dtype: "int32", shape: [steps, size, agents], values: fields.actions },
+    actions: {
+      dtype: "int32",
+      shape: [steps, size, shape.controls > 0 ? 0 : agents],
+      values: fields.actions,
+    },
+    ...(fields.controls === undefined
+      ? {}
+      : { controls: float(fields.controls, steps, size, shape.controls) }),
     rewards: float(fields.rewards, steps, size),
+    ...(fields.individualRewards === undefined
+      ? {}
+      : { individualRewards: float(fields.individualRewards, steps, size, agents) }),
     terminated: float(fields.terminated, steps, size),
     mask: float(fields.mask, steps, size),
   };
@@ -126,8 +157,13 @@ export function segmentFields(segments: Omit<Segments, "size">): readonly {
     ...(segments.available === undefined
       ? []
       : [{ name: "available", values: segments.available, rows: moments, width: agents * actions }]),
-    { name: "actions", values: segments.actions, rows: steps, width: agents },
+    segments.controls === undefined
+      ? { name: "actions", values: segments.actions, rows: steps, width: agents }
+      : { name: "controls", values: segments.controls, rows: steps, width: segments.shape.controls },
     { name: "rewards", values: segments.rewards, rows: steps, width: 1 },
+    ...(segments.individualRewards === undefined
+      ? []
+      : [{ name: "individualRewards", values: segments.individualRewards, rows: steps, width: agents }]),
     { name: "terminated", values: segments.terminated, rows: steps, width: 1 },
     { name: "mask", values: segments.mask, rows: steps, width: 1 },
   ];
