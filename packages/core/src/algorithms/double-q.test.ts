@@ -8,7 +8,7 @@ const floats = (shape: readonly number[], values: readonly number[]): Expr =>
 const integers = (shape: readonly number[], values: readonly number[]): Expr =>
   constant("int32", shape, values);
 const numbers = async (value: Expr): Promise<number[]> =>
-  Array.from(await evaluate(engine, value), (entry) => Number(entry) + 0);
+  [...(await evaluate(engine, value))].map((entry) => Number(entry) + 0);
 
 // Three moments, two segments, one agent with three actions.
 const online = floats([3, 2, 1, 3], [1, 2, 3, 4, 5, 6, 9, 8, 7, 1, 3, 3, 5, 4, 6, 2, 2, 1]);
