@@ -1,0 +1,104 @@
+import type { EnvSpec } from "../envs/index.ts";
+import type { SegmentShape } from "../learn/index.ts";
+import {
+  add,
+  argMax,
+  cast,
+  compile,
+  constant,
+  type Engine,
+  type Expr,
+  type Layout,
+  logSoftmax,
+  maskLogits,
+  pick,
+  trace,
+  unpack,
+  type Variable,
+  type Views,
+} from "../tensor/index.ts";
+import type { JointPolicy } from "./joint-policy.ts";
+
+/** What a sampling policy is made of. */
+export interface SamplingPolicyOptions {
+  /** Of the algorithm, for messages. */
+  readonly name: string;
+  readonly spec: EnvSpec;
+  readonly shape: Pick<SegmentShape, "actions" | "masked">;
+  /** The parameters that `logits` reads. */
+  readonly network: { readonly vector: Variable; readonly layout: Layout };
+  /** Logits of all agents' actions, `[S, N, O] -> [S, N, A]`. */
+  logits(views: Views, observations: Expr): Expr;
+}
+
+/** A policy without memory that draws every agent's action from a distribution when told to explore. */
+export interface SamplingPolicy extends JointPolicy {
+  /** Result: of the action of every agent, `[B, N]`. */
+  readonly logProbabilities: Float32Array;
+}
+
+export interface SamplingPolicies {
+  /** The policy for `size` environments: it draws actions to explore, else plays the most likely ones. */
+  create(size: number): Promise<SamplingPolicy>;
+  /**
+   * An ONNX file for one environment with the present parameters inside. Inputs: `observations` `[1, N, O]`, `noise`
+   * `[1, N, A]`, standard Gumbel to draw actions and zeros for the most likely ones, and `available` `[1, N, A]` where
+   * there are masks; results: `actions` `[1, N]`, `logProbabilities` `[1, N]`.
+   */
+  export(): Uint8Array;
+}
+
+/** Every agent draws its action by itself, given what all of them observe, from the softmax of its available actions' logits. */
+export function samplingPolicy(engine: Engine, options: SamplingPolicyOptions): SamplingPolicies {
+  const { name, spec, shape, network, logits } = options;
+  const { agents, observationSize } = spec;
+  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
+
+  const inputs = (size: number) => ({
+    observations: float(size, agents, observationSize),
+    noise: float(size, agents, shape.actions),
+    ...(shape.masked ? { available: float(size, agents, shape.actions) } : {}),
+  });
+  type Leaves = Readonly<Record<"observations" | "noise", Expr>> & { readonly available?: Expr };
+  const draw = (parameters: Expr, { observations, noise, available }: Leaves) => {
+    const all = logits(unpack(parameters, network.layout), observations);
+    const logProbabilities = logSoftmax(available === undefined ? all : maskLogits(all, available));
+    const actions = cast(argMax(add(logProbabilities, noise), -1), "int32");
+    return { results: { actions, logProbabilities: pick(logProbabilities, actions) } };
+  };
+
+  return {
+    async create(size) {
+      const program = await compile(engine, {
+        name: `${name}: act`,
+        inputs: inputs(size),
+        variables: { parameters: network.vector },
+        build: (leaves) => draw(leaves.parameters, leaves),
+      });
+      const { observations, noise, available } = program.inputs;
+      return {
+        observations,
+        available: shape.masked ? (available as Float32Array) : undefined,
+        actions: program.results.actions as Int32Array,
+        logProbabilities: program.results.logProbabilities as Float32Array,
+        memory: {},
+        async choose(exploration) {
+          if (exploration === undefined) noise.fill(0);
+          else exploration.rng.fillGumbel(noise);
+          await program.run();
+        },
+        dispose: program.dispose,
+      };
+    },
+    export() {
+      const { vector } = network;
+      const parameters = constant("float32", vector.shape, vector.values as Float32Array);
+      return trace({
+        name: `${name}: act`,
+        inputs: inputs(1),
+        variables: {},
+        build: (leaves) => draw(parameters, leaves),
+      }).onnx;
+    },
+  };
+}
