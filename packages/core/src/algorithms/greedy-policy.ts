@@ -131,7 +131,7 @@ const nextMemory = (memory: Readonly<Record<string, Expr>>): Record<`next/${stri
   Object.fromEntries(Object.entries(memory).map(([name, value]) => [`next/${name}`, value]));
 
 /** Rows of zeros with a one at each action: `[K] -> [K, A]`. */
-function writeOneHot(actions: Int32Array, out: Float32Array): void {
+export function writeOneHot(actions: Int32Array, out: Float32Array): void {
   const width = out.length / actions.length;
   out.fill(0);
   for (let k = 0; k < actions.length; k++) out[k * width + actions[k]] = 1;
