@@ -1,0 +1,142 @@
+/** Gradient steps of DCG and of both forms of DICG against PyTorch, sample by sample (`fixtures/make-graph-methods.py`). */
+import { describe, expect, test } from "vitest";
+import type { EnvBatch, EnvSpec } from "../envs/index.ts";
+import { createSegments, type SegmentShape } from "../learn/index.ts";
+import { createRng } from "../random/index.ts";
+import { type Layout, namedArrays, type Variable } from "../tensor/index.ts";
+import { dcg, dcgParts } from "./dcg.ts";
+import { dicg, dicgParts } from "./dicg.ts";
+import { dicgValue, dicgValueParts } from "./dicg-value.ts";
+import fixture from "./fixtures/graph-methods.json" with { type: "json" };
+import type { OffPolicyPlan } from "./off-policy.ts";
+import { type OnPolicyPlan, sampleInputs } from "./on-policy.ts";
+
+type Arrays = Readonly<Record<string, readonly number[]>>;
+interface Recorded<Sizes> {
+  readonly method: "dcg" | "dicg-value" | "dicg";
+  readonly sizes: Sizes;
+  readonly config: { readonly learningRate: number };
+  readonly shapes: Arrays;
+  readonly before: Arrays;
+  readonly target?: Arrays;
+  readonly data: Arrays;
+  readonly updates: readonly { readonly metrics: Readonly<Record<string, number>>; readonly after: Arrays }[];
+}
+type RecordedSegments = Recorded<SegmentShape & { readonly segments: number }>;
+type RecordedSamples = Recorded<
+  Pick<SegmentShape, "agents" | "observationSize" | "actions" | "masked"> & { readonly samples: number }
+>;
+
+const segmentCases = Object.entries(fixture.segments as unknown as Record<string, RecordedSegments>);
+const sampleCases = Object.entries(fixture.samples as unknown as Record<string, RecordedSamples>);
+
+const specOf = (shape: Pick<SegmentShape, "agents" | "observationSize" | "actions">): EnvSpec => ({
+  id: "recorded",
+  version: 1,
+  agents: shape.agents,
+  observationSize: shape.observationSize,
+  stateSize: 1,
+  actions: new Array(shape.agents).fill({ kind: "discrete", n: shape.actions }),
+  horizon: 1,
+  rewards: "team",
+  sharedObservation: false,
+});
+
+interface Network {
+  readonly vector: Variable;
+  readonly layout: Layout;
+}
+
+function write({ vector, layout }: Network, arrays: Arrays): void {
+  for (const [index, { name }] of layout.parameters.entries()) {
+    (vector.values as Float32Array).set(arrays[name], layout.offsets[index]);
+  }
+}
+
+const read = (networks: readonly Network[]): ReturnType<typeof namedArrays<Float32Array>> =>
+  Object.assign(
+    {},
+    ...networks.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
+  );
+
+/** Takes the recorded steps and compares metrics and parameters after each. */
+async function expectRecorded(
+  { shapes, config, updates }: Recorded<unknown>,
+  networks: readonly Network[],
+  step: (learningRate: number) => Promise<Readonly<Record<string, number>>>,
+): Promise<void> {
+  expect(
+    Object.fromEntries(Object.entries(read(networks)).map(([name, { shape }]) => [name, shape])),
+  ).toEqual(shapes);
+  for (const { metrics, after } of updates) {
+    const found = await step(config.learningRate);
+    expect(Object.keys(found).sort()).toEqual(
+      Object.keys(metrics)
+        .map((name) => `train/${name}`)
+        .sort(),
+    );
+    for (const [name, value] of Object.entries(metrics)) {
+      expect(Math.abs(found[`train/${name}`] - value), name).toBeLessThan(
+        1e-5 * Math.max(1, Math.abs(value)),
+      );
+    }
+    for (const [name, { data }] of Object.entries(read(networks))) {
+      const worst = Math.max(...after[name].map((value, k) => Math.abs(value - data[k])));
+      expect(worst, name).toBeLessThan(1e-5);
+    }
+  }
+}
+
+describe("a gradient step equals PyTorch's", () => {
+  test.each(segmentCases)("%s", async (_, recorded) => {
+    const { method, sizes, data, config } = recorded;
+    const { segments: size, ...shape } = sizes;
+    const segments = createSegments(shape, size);
+    for (const name of ["observations", "states", "actions", "rewards", "terminated", "mask"] as const) {
+      segments[name].set(data[name]);
+    }
+    segments.available?.set(data.available);
+    const plan: OffPolicyPlan = { segments, shape, batch: { spec: specOf(shape) } as EnvBatch };
+    const parts =
+      method === "dcg"
+        ? await dcgParts(plan, dcg.config.parse(config), createRng(0))
+        : await dicgValueParts(plan, dicgValue.config.parse(config), createRng(0));
+    const [network] = parts.parameters;
+    write(network, recorded.before);
+    write({ ...network, vector: parts.targets[0].target }, recorded.target!);
+    await expectRecorded(recorded, parts.parameters, (learningRate) =>
+      parts.update({ steps: 0, learningRate, rng: createRng(0) }),
+    );
+    await parts.dispose();
+  });
+
+  test.each(sampleCases)("%s", async (_, recorded) => {
+    const { sizes, data, config } = recorded;
+    const shape = { ...sizes, steps: 1, moments: 1, stateSize: 1 } as SegmentShape & typeof sizes;
+    const samples = sampleInputs(shape, sizes.samples);
+    for (const [name, { values }] of Object.entries(samples)) values.set(data[name]);
+    const plan: OnPolicyPlan = { samples, shape, spec: specOf(shape) };
+    const parts = await dicgParts(plan, dicg.config.parse(config), createRng(0));
+    for (const network of parts.parameters) write(network, recorded.before);
+    await expectRecorded(recorded, parts.parameters, parts.step);
+    await parts.dispose();
+  });
+
+  test("the cases reach what they are there for", () => {
+    for (const [name, { before, updates }] of [...segmentCases, ...sampleCases]) {
+      const [first] = updates;
+      for (const [parameter, values] of Object.entries(first.after)) {
+        // What a gated unit makes of the zeros it begins with.
+        if (name.includes("one step") && parameter === "agent/1/hidden/w") continue;
+        const moved = Math.max(...values.map((value, k) => Math.abs(value - before[parameter][k])));
+        expect(moved, `${name}: ${parameter}`).toBeGreaterThan(1e-5);
+      }
+      const norm = first.metrics["gradient-norm"] ?? first.metrics["actor-gradient-norm"];
+      expect(norm, name).toBeGreaterThan(name.includes("clipped") ? 0.1 : 0);
+    }
+    for (const [, { updates }] of sampleCases) {
+      expect(updates[0].metrics["clip-fraction"]).toBeGreaterThan(0.1);
+      expect(updates[0].metrics["clip-fraction"]).toBeLessThan(0.9);
+    }
+  });
+});
