@@ -1,7 +1,12 @@
 export * from "./algorithm.ts";
 
+import { dcg } from "./dcg.ts";
+import { dicg } from "./dicg.ts";
+import { dicgValue } from "./dicg-value.ts";
 import { exactPolicyGradient } from "./exact-policy-gradient.ts";
+import { fop } from "./fop.ts";
 import { iql } from "./iql.ts";
+import { macpf } from "./macpf.ts";
 import { mappo } from "./mappo.ts";
 import { qmix } from "./qmix.ts";
 import { qtran } from "./qtran.ts";
@@ -10,8 +15,13 @@ import { vdn } from "./vdn.ts";
 /** The algorithms that come with corral, by name. */
 export const algorithms = {
   mappo,
+  dcg,
+  dicg,
+  "dicg-value": dicgValue,
   "exact-policy-gradient": exactPolicyGradient,
+  fop,
   iql,
+  macpf,
   qmix,
   qtran,
   vdn,
@@ -19,8 +29,13 @@ export const algorithms = {
 
 export type AlgorithmName = keyof typeof algorithms;
 
+export { type DcgConfig, dcg } from "./dcg.ts";
+export { type DicgConfig, dicg } from "./dicg.ts";
+export { type DicgValueConfig, dicgValue } from "./dicg-value.ts";
 export { type ExactPolicyGradientConfig, exactPolicyGradient } from "./exact-policy-gradient.ts";
+export { type FopConfig, fop } from "./fop.ts";
 export { type IqlConfig, iql } from "./iql.ts";
+export { type MacpfConfig, macpf } from "./macpf.ts";
 export { type MappoConfig, mappo } from "./mappo.ts";
 export { type QmixConfig, qmix } from "./qmix.ts";
 export { type QtranConfig, qtran } from "./qtran.ts";
