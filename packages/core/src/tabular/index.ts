@@ -54,7 +54,15 @@ export {
   practicalStepSize,
   runAscent,
 } from "./gradient-ascent.ts";
+export {
+  type CeilingOptions,
+  type CeilingProgress,
+  type IndependentCeiling,
+  independentCeiling,
+  searchIndependentCeiling,
+} from "./independent-ceiling.ts";
 export { type CountBound, countBound, exactlyKProbability } from "./independent-count.ts";
+export { type ActingSignals, type IndependentPlay, independentPlay } from "./independent-play.ts";
 export { interaction, isMonotonic, leastSquaresFit } from "./interaction.ts";
 export {
   enumerateJointActions,
@@ -78,6 +86,13 @@ export {
   thetaLayout,
   thetaToNested,
 } from "./theta-layout.ts";
+export {
+  commonThresholdScore,
+  sharedSignalsScore,
+  type TopKGame,
+  type TopKScore,
+  uniformScore,
+} from "./top-k-scores.ts";
 export {
   type CertificateCheck,
   type Disagreement,
