@@ -371,6 +371,17 @@ describe("facts", () => {
   });
 });
 
+test("agents with real vectors for actions are refused", async () => {
+  const env: EnvFactory = () => {
+    const game = unevenGame();
+    const actions = game.spec.actions.map(() => ({ kind: "box", size: 1, low: 0, high: 1 }) as const);
+    return { ...game, spec: { ...game.spec, actions }, available: undefined };
+  };
+  const refusal = new InputError("uneven: needs discrete actions, got a box for agent 0");
+  for (const method of [vdn, qtran])
+    await expect(create(method as never, env, {}, 1)).rejects.toThrow(refusal);
+});
+
 test("presets are settings of their methods", () => {
   for (const algorithm of [iql, vdn, qmix, qtran]) {
     expect(Object.keys(algorithm.presets!)).toEqual(["pymarl", "epymarl", "agpPaper", "fast"]);

@@ -1,4 +1,4 @@
-import { type Learnable, learnableWith, segmentInputs } from "../learn/index.ts";
+import { type Learnable, learnableWith, mostActions, segmentInputs } from "../learn/index.ts";
 import type { Rng } from "../random/index.ts";
 import {
   compile,
@@ -46,12 +46,15 @@ export interface ValueUpdate
 /**
  * New parameters, a target network that begins as their copy, and a program that takes one gradient step on the segments
  * of the plan: both networks, the loss, its gradient and the optimiser in a single run.
+ *
+ * @throws InputError when some agent's actions are not discrete
  */
 export async function valueUpdate(
   engine: Engine,
   rng: Rng,
   { name, plan, config, parameters, inputs, loss }: ValueUpdateOptions,
 ): Promise<ValueUpdate> {
+  mostActions(plan.batch.spec);
   const network = learnableWith<string>(name, parameters, optimiserOptions(config), rng);
   const { vector, layout } = network;
   const target = variable(`${name}/target`, "float32", vector.shape, vector.values as Float32Array);
