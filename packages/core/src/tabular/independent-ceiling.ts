@@ -1,6 +1,7 @@
 import type { Rng } from "../random/index.ts";
 import { type ActingSignals, independentPlay } from "./independent-play.ts";
 import { commonThresholdScore, settleTopK, type TopKGame, type TopKScore } from "./top-k-scores.ts";
+import { unitMaximum } from "./unit-maximum.ts";
 
 /** The best independent policies of Top-K Selection that were found. */
 export interface IndependentCeiling extends TopKScore {
@@ -98,23 +99,9 @@ export function* searchIndependentCeiling(
   };
 }
 
-/** The threshold that brings the largest return when all agents share it: a fine grid, then golden sections. */
+/** The threshold that brings the largest return when all agents share it. */
 function bestCommonThreshold(game: TopKGame): TopKScore & { readonly threshold: number } {
-  const value = (threshold: number) => commonThresholdScore(game, threshold).return;
-  const cells = 2000;
-  let at = 0;
-  for (let cell = 1; cell <= cells; cell++) if (value(cell / cells) > value(at / cells)) at = cell;
-  let low = Math.max(0, at - 1) / cells;
-  let high = Math.min(cells, at + 1) / cells;
-  const section = (Math.sqrt(5) - 1) / 2;
-  while (high - low > 1e-12) {
-    const left = high - section * (high - low);
-    const right = low + section * (high - low);
-    if (value(left) < value(right)) low = left;
-    else high = right;
-  }
-  const inside = (low + high) / 2;
-  const threshold = value(at / cells) > value(inside) ? at / cells : inside;
+  const threshold = unitMaximum((t) => commonThresholdScore(game, t).return, 2000);
   return { threshold, ...commonThresholdScore(game, threshold) };
 }
 

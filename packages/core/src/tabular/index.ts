@@ -63,6 +63,16 @@ export {
 } from "./independent-ceiling.ts";
 export { type CountBound, countBound, exactlyKProbability } from "./independent-count.ts";
 export { type ActingSignals, type IndependentPlay, independentPlay } from "./independent-play.ts";
+export {
+  bestAlikeRate,
+  bestIndependentPolicy,
+  bestInformedValue,
+  bestSharedValue,
+  type IndependentOptimum,
+  type ObservationGame,
+  observationGame,
+  uniformValue,
+} from "./independent-policy.ts";
 export { interaction, isMonotonic, leastSquaresFit } from "./interaction.ts";
 export {
   enumerateJointActions,
