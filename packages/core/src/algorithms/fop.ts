@@ -47,15 +47,15 @@ import {
   square,
   sub,
   unpack,
-  type Values,
   type Variable,
   type Views,
   variable,
   weightedMean,
 } from "../tensor/index.ts";
 import { actorPolicy } from "./actor-policy.ts";
-import type { Algorithm, Learner, LearnerContext, Metrics } from "./algorithm.ts";
+import type { Algorithm, Learner, LearnerContext } from "./algorithm.ts";
 import type { Experience } from "./double-q.ts";
+import { meanMetrics, trainMetrics } from "./metrics.ts";
 import {
   type OffPolicyParts,
   type OffPolicyPlan,
@@ -312,14 +312,9 @@ export async function fopUpdate(
         softTargets(segments, values, logProbabilities, temperature[0], config, targets);
       }
       for (const { run } of criticSteps) await run();
-      const metrics = (results: Readonly<Record<string, Values>>): Metrics =>
-        Object.fromEntries(
-          Object.entries(results).map(([name, values]) => [`train/${name}`, Number(values[0])]),
-        );
-      const [one, other] = criticSteps.map(({ results }) => metrics(results));
       return {
-        ...metrics(actorStep.results),
-        ...Object.fromEntries(Object.keys(one).map((name) => [name, (one[name] + other[name]) / 2])),
+        ...trainMetrics(actorStep.results),
+        ...meanMetrics(criticSteps.map(({ results }) => trainMetrics(results))),
         "train/temperature": temperature[0],
       };
     },

@@ -46,14 +46,14 @@ import {
   sub,
   sum,
   unpack,
-  type Values,
   type Variable,
   type Views,
   variable,
   weightedMean,
 } from "../tensor/index.ts";
 import { actorPolicy } from "./actor-policy.ts";
-import type { Algorithm, Learner, LearnerContext, Metrics } from "./algorithm.ts";
+import type { Algorithm, Learner, LearnerContext } from "./algorithm.ts";
+import { trainMetrics } from "./metrics.ts";
 import {
   type OffPolicyParts,
   type OffPolicyPlan,
@@ -261,7 +261,7 @@ export async function macpfUpdate(
         write(found.dependentValues, found.dependentLogProbabilities, targets.dependent);
       }
       await criticSteps.run();
-      return { ...metrics(actorSteps.results), ...metrics(criticSteps.results) };
+      return { ...trainMetrics(actorSteps.results), ...trainMetrics(criticSteps.results) };
     },
     async dispose() {
       await actorSteps.dispose();
@@ -270,9 +270,6 @@ export async function macpfUpdate(
     },
   };
 }
-
-const metrics = (results: Readonly<Record<string, Values>>): Metrics =>
-  Object.fromEntries(Object.entries(results).map(([name, values]) => [`train/${name}`, Number(values[0])]));
 
 type MacpfInputs = ReturnType<typeof segmentInputs> &
   Readonly<
