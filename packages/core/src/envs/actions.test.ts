@@ -61,3 +61,54 @@ test("draws are uniform over available actions and over ranges", () => {
   drawActions(spec, rng, actions);
   expect(() => actionCheck(spec)(actions)).not.toThrow();
 });
+
+const sharing: EnvSpec = {
+  ...spec,
+  id: "sharing",
+  actions: [
+    { kind: "simplex", size: 1 },
+    { kind: "discrete", n: 2 },
+    { kind: "simplex", size: 3 },
+  ],
+};
+
+test("shares are not negative and sum to 1, as closely as float32 can tell", () => {
+  expect(jointActionSize(sharing)).toBe(5);
+  expect(maskSize(sharing)).toBe(2);
+  const check = actionCheck(sharing);
+  check([1, 1, 0.2, 0.3, 0.5]);
+  check([1, 0, 0, 0, 1]);
+  check(Float32Array.of(0.99991, 1, 1 / 3, 1 / 3, 1 / 3));
+  for (const [actions, message] of [
+    [[1, 0, -0.1, 0.6, 0.5], "sharing: action of agent 2 is -0.1, expected a share in [0, 1]"],
+    [[1, 0, 0.5, 1.5, 0.5], "sharing: action of agent 2 is 1.5, expected a share in [0, 1]"],
+    [[1, 0, 0.5, 0.25, 0.5], "sharing: shares of agent 2 sum to 1.25, expected 1"],
+    [[0.9997, 0, 1, 0, 0], "sharing: shares of agent 0 sum to 0.9997, expected 1"],
+    [[1, 0, 0.5, Number.NaN, 0.5], "sharing: action of agent 2 is NaN"],
+    [[1, 2, 0.5, 0, 0.5], "sharing: action of agent 1 is 2, expected an integer 0..1"],
+  ] as const) {
+    expect(() => check(actions)).toThrow(message);
+    expect(() => check(actions)).toThrow(InputError);
+  }
+});
+
+test("shares are drawn uniformly among all shares", () => {
+  const rng = createRng(3);
+  const check = actionCheck(sharing);
+  const actions = new Float32Array(5);
+  const draws = 4000;
+  let sum = 0;
+  let squares = 0;
+  let products = 0;
+  for (let k = 0; k < draws; k++) {
+    drawActions(sharing, rng, actions);
+    check(actions);
+    sum += actions[2];
+    squares += actions[3] ** 2;
+    products += actions[3] * actions[4];
+  }
+  // Dirichlet(1, 1, 1): E x = 1/3, E x^2 = 2/12, E x y = 1/12; variances 1/18, 1/15 - 1/36 and 1/90 - 1/144.
+  expect(Math.abs(sum / draws - 1 / 3)).toBeLessThan(4 * Math.sqrt(1 / 18 / draws));
+  expect(Math.abs(squares / draws - 1 / 6)).toBeLessThan(4 * Math.sqrt((1 / 15 - 1 / 36) / draws));
+  expect(Math.abs(products / draws - 1 / 12)).toBeLessThan(4 * Math.sqrt((1 / 90 - 1 / 144) / draws));
+});

@@ -1,8 +1,8 @@
 import { InputError } from "../errors.ts";
 import type { Rng } from "../random/index.ts";
-import type { EnvSpec, JointAction } from "./env.ts";
+import type { ActionSpace, EnvSpec, JointAction } from "./env.ts";
 
-/** Numbers a joint action consists of: one for each discrete agent, `size` for each real vector. */
+/** Numbers a joint action consists of: one for each discrete agent, `size` for each vector of numbers or shares. */
 export function jointActionSize(spec: EnvSpec): number {
   let size = 0;
   for (const space of spec.actions) size += space.kind === "discrete" ? 1 : space.size;
@@ -16,6 +16,9 @@ export function maskSize(spec: EnvSpec): number {
   return size;
 }
 
+/** How far the sum of shares may be from 1: they may come from a softmax in float32. */
+const shareTolerance = 1e-4;
+
 /**
  * Makes the check every environment runs before a step, cheap enough for every step.
  *
@@ -26,14 +29,25 @@ export function actionCheck(spec: EnvSpec): (actions: JointAction) => void {
   const size = jointActionSize(spec);
   // For each number of a joint action: its agent, and its range.
   const agents = spaces.flatMap((space, i) => new Array(space.kind === "discrete" ? 1 : space.size).fill(i));
-  const low = Float64Array.from(agents, (i) => (spaces[i].kind === "discrete" ? 0 : spaces[i].low));
-  const high = Float64Array.from(agents, (i) =>
-    spaces[i].kind === "discrete" ? spaces[i].n - 1 : spaces[i].high,
-  );
+  const ranges = spaces.map(rangeOf);
+  const low = Float64Array.from(agents, (i) => ranges[i].low);
+  const high = Float64Array.from(agents, (i) => ranges[i].high);
   const whole = Uint8Array.from(agents, (i) => (spaces[i].kind === "discrete" ? 1 : 0));
+  // For each agent that chooses shares: where they begin, and where they end.
+  const sharing = spaces.flatMap((space, i) => (space.kind === "simplex" ? [i] : []));
+  const begin = Int32Array.from(sharing, (i) => agents.indexOf(i));
+  const end = Int32Array.from(sharing, (i) => agents.lastIndexOf(i) + 1);
   const refuse = (k: number, value: number): never => {
-    const expected = whole[k] === 1 ? `an integer 0..${high[k]}` : `a number in [${low[k]}, ${high[k]}]`;
-    throw new InputError(`${id}: action of agent ${agents[k]} is ${value}, expected ${expected}`);
+    throw new InputError(
+      `${id}: action of agent ${agents[k]} is ${value}, expected ${ranges[agents[k]].words}`,
+    );
+  };
+  const checkSum = (actions: JointAction, k: number): void => {
+    let sum = 0;
+    for (let d = begin[k]; d < end[k]; d++) sum += actions[d];
+    if (Math.abs(sum - 1) > shareTolerance) {
+      throw new InputError(`${id}: shares of agent ${sharing[k]} sum to ${sum}, expected 1`);
+    }
   };
   return (actions) => {
     if (actions.length !== size) {
@@ -44,12 +58,29 @@ export function actionCheck(spec: EnvSpec): (actions: JointAction) => void {
       if (!(value >= low[k] && value <= high[k])) refuse(k, value);
       if (whole[k] === 1 && !Number.isInteger(value)) refuse(k, value);
     }
+    for (let k = 0; k < begin.length; k++) checkSum(actions, k);
   };
+}
+
+/** The numbers an action may consist of. */
+function rangeOf(space: ActionSpace): {
+  readonly low: number;
+  readonly high: number;
+  readonly words: string;
+} {
+  switch (space.kind) {
+    case "discrete":
+      return { low: 0, high: space.n - 1, words: `an integer 0..${space.n - 1}` };
+    case "box":
+      return { low: space.low, high: space.high, words: `a number in [${space.low}, ${space.high}]` };
+    case "simplex":
+      return { low: 0, high: 1 + shareTolerance, words: "a share in [0, 1]" };
+  }
 }
 
 /**
  * Draws a joint action: each discrete agent uniformly among its available actions, each real number uniformly
- * in its range.
+ * in its range, shares uniformly among all shares (Dirichlet with parameters 1).
  *
  * @param available masks of all agents one after the other; every action when left out
  */
@@ -64,6 +95,16 @@ export function drawActions(
   for (const space of spec.actions) {
     if (space.kind === "box") {
       for (let d = 0; d < space.size; d++) out[k++] = space.low + (space.high - space.low) * rng.uniform();
+      continue;
+    }
+    if (space.kind === "simplex") {
+      // Independent exponentials, divided by their sum.
+      let sum = 0;
+      for (let d = 0; d < space.size; d++) {
+        out[k + d] = -Math.log1p(-rng.uniform());
+        sum += out[k + d];
+      }
+      for (let d = 0; d < space.size; d++) out[k++] /= sum;
       continue;
     }
     let choices = 0;

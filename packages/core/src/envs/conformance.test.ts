@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import meetingPoint from "../../../../examples/my-env.ts";
 import { createRng, type Rng } from "../random/index.ts";
+import { drawActions, jointActionSize } from "./actions.ts";
 import { checkEnv } from "./conformance.ts";
 import { configureEnv, customEnv, type EnvDefinition, type EnvFactory } from "./definition.ts";
 import type { Env, EnvSpec, FiniteModel } from "./env.ts";
@@ -51,8 +52,11 @@ test.each(sound)(
         const [rng, other] = [createRng(seed), createRng(seed)];
         env.reset(rng);
         shadow.reset(other);
-        const actionsAt = (choice: number) =>
-          env.spec.actions.map((space, i) => (space.kind === "discrete" ? (choice >> i) % space.n : 0));
+        const actionsAt = (choice: number) => {
+          const actions = new Float64Array(jointActionSize(env.spec));
+          drawActions(env.spec, createRng(choice), actions);
+          return actions;
+        };
         for (const choice of choices) {
           shadow.restore(JSON.parse(JSON.stringify(env.snapshot())));
           const { reward, terminated, truncated, success } = env.step(actionsAt(choice));
@@ -185,6 +189,34 @@ function withLeak(): EnvFactory {
   return pushing(outcomes((outcome) => ({ reward: outcome.reward + (leaked++ % 7) })));
 }
 
+/** One agent that says how to share. */
+function sharing(change: (env: Env) => Partial<Env>): EnvFactory {
+  return () => {
+    const spec: EnvSpec = { ...pushing()().spec, agents: 1, actions: [{ kind: "simplex", size: 2 }] };
+    const episode = createEpisode(spec);
+    const rewards = [0];
+    const env: Env = {
+      spec,
+      reset: (rng) => episode.begin(rng),
+      step(actions) {
+        episode.admit(actions);
+        rewards[0] = actions[1] * episode.rng.uniform();
+        return episode.conclude(rewards[0], false, rewards);
+      },
+      observe: (out, at) => void out.fill(0, at, at + 1),
+      state: (out, at) => void out.fill(0, at, at + 1),
+      snapshot: () => episode.snapshot(),
+      restore: (snapshot) => episode.restore(snapshot),
+      scene: () => ({ width: 1, height: 1, shapes: [] }),
+    };
+    return { ...env, ...change(env) };
+  };
+}
+
+test("an agent that says how to share conforms", () => {
+  expect(failures(sharing(() => ({})))).toEqual({});
+});
+
 const defects: readonly [string, EnvFactory, string, string][] = [
   ["no agents", pushing(undefined, { agents: 0 }), "spec", "agents is 0"],
   ["too few action spaces", pushing(undefined, { actions: [] }), "spec", "0 action spaces for 2 agents"],
@@ -198,6 +230,61 @@ const defects: readonly [string, EnvFactory, string, string][] = [
     }),
     "spec",
     "action space of agent 0",
+  ],
+  [
+    "an empty simplex",
+    pushing(undefined, {
+      actions: [
+        { kind: "discrete", n: 2 },
+        { kind: "simplex", size: 0 },
+      ],
+    }),
+    "spec",
+    'action space of agent 1 is {"kind":"simplex","size":0}',
+  ],
+  [
+    "sizes of other agents",
+    pushing(undefined, { observationSizes: [1] }),
+    "spec",
+    "observationSizes has 1 entries for 2 agents",
+  ],
+  [
+    "half a number",
+    pushing(undefined, { stateSizes: [0.5, 0.5] }),
+    "spec",
+    "stateSizes: entry 0 is 0.5, expected an integer",
+  ],
+  [
+    "an observation larger than all",
+    pushing(undefined, { observationSizes: [1, 2] }),
+    "spec",
+    "observationSizes: entry 1 is 2, more than observationSize 1",
+  ],
+  [
+    "own states that are not the state",
+    pushing(undefined, { stateSizes: [1, 1] }),
+    "spec",
+    "stateSizes sum to 2, expected stateSize 1",
+  ],
+  [
+    "numbers behind an observation",
+    pushing(undefined, { observationSizes: [1, 0] }),
+    "random play",
+    "observation of agent 1 has 1 behind its 0 numbers, expected 0",
+  ],
+  [
+    "rewards that are not the team's",
+    pushing(outcomes(() => ({ reward: 5 }))),
+    "random play",
+    "but the team's is 5",
+  ],
+  [
+    "shares put right in silence",
+    sharing((env) => ({
+      step: (actions) => env.step(actions.length === 2 ? [1 - actions[1], actions[1]] : actions),
+    })),
+    "invalid actions",
+    "accepts action -1 of agent 0",
   ],
   [
     "an observation too short",

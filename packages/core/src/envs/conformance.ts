@@ -1,7 +1,9 @@
 import { createRng, type Rng } from "../random/index.ts";
-import { drawActions, jointActionSize, maskSize } from "./actions.ts";
+import { maskSize } from "./actions.ts";
+import { couplingProblem } from "./coupling-conformance.ts";
 import type { EnvFactory } from "./definition.ts";
-import type { Env, EnvSpec, FiniteModel, Outcome } from "./env.ts";
+import type { ActionSpace, Env, EnvSpec, FiniteModel, Outcome } from "./env.ts";
+import { chooseActions, playRandomly } from "./random-play.ts";
 
 /** Steps of random play compared with a model. */
 const modelSteps = 10_000;
@@ -31,8 +33,8 @@ export interface ConformanceOptions {
 
 /**
  * Plays an environment with random available actions and checks what every algorithm relies on: shapes, finite
- * numbers, masks, ends and successes of episodes, refusal of invalid actions, repeatability, snapshots, and the
- * exact model.
+ * numbers, masks, ends and successes of episodes, refusal of invalid actions, repeatability, snapshots, couplings, and
+ * the exact model.
  */
 export function checkEnv(factory: EnvFactory, options: ConformanceOptions = {}): ConformanceReport {
   const { episodes = 5, seed = 0 } = options;
@@ -70,6 +72,9 @@ export function checkEnv(factory: EnvFactory, options: ConformanceOptions = {}):
     );
     check("snapshot", (stream) => snapshotProblem(factory, episodes, stream));
     check("scene", (stream) => sceneProblem(factory(), stream));
+    if (factory().couplings !== undefined) {
+      check("couplings", (stream) => couplingProblem(factory(), episodes, stream));
+    }
     if (factory().model !== undefined) {
       check("model tables", () => modelTableProblem(factory()));
       check("model agrees with play", (stream) => modelPlayProblem(factory(), stream));
@@ -90,18 +95,41 @@ function specProblem(spec: EnvSpec): string | undefined {
     return `${spec.actions.length} action spaces for ${spec.agents} agents`;
   }
   for (const [i, space] of spec.actions.entries()) {
-    const valid =
-      space.kind === "discrete"
-        ? Number.isInteger(space.n) && space.n >= 1
-        : space.kind === "box" && Number.isInteger(space.size) && space.size >= 1 && space.low < space.high;
-    if (!valid) return `action space of agent ${i} is ${JSON.stringify(space)}`;
+    if (!isActionSpace(space)) return `action space of agent ${i} is ${JSON.stringify(space)}`;
   }
+  for (const key of ["observationSizes", "stateSizes"] as const) {
+    const sizes = spec[key];
+    if (sizes === undefined) continue;
+    if (sizes.length !== spec.agents) return `${key} has ${sizes.length} entries for ${spec.agents} agents`;
+    const wrong = sizes.findIndex((size) => !Number.isInteger(size) || size < 0);
+    if (wrong >= 0) return `${key}: entry ${wrong} is ${sizes[wrong]}, expected an integer of at least 0`;
+  }
+  const { observationSize, observationSizes = [], stateSize, stateSizes = [stateSize] } = spec;
+  const large = observationSizes.findIndex((size) => size > observationSize);
+  if (large >= 0) {
+    return `observationSizes: entry ${large} is ${observationSizes[large]}, more than observationSize ${observationSize}`;
+  }
+  const total = stateSizes.reduce((sum, size) => sum + size, 0);
+  if (total !== stateSize) return `stateSizes sum to ${total}, expected stateSize ${stateSize}`;
   if (spec.rewards !== "team" && spec.rewards !== "individual") return `rewards is ${spec.rewards}`;
   if (typeof spec.sharedObservation !== "boolean") return "sharedObservation is not true or false";
   if (spec.success !== undefined && (typeof spec.success !== "string" || spec.success === "")) {
     return "success is not a non-empty string";
   }
   return undefined;
+}
+
+function isActionSpace(space: ActionSpace): boolean {
+  switch (space.kind) {
+    case "discrete":
+      return Number.isInteger(space.n) && space.n >= 1;
+    case "box":
+      return Number.isInteger(space.size) && space.size >= 1 && space.low < space.high;
+    case "simplex":
+      return Number.isInteger(space.size) && space.size >= 1;
+    default:
+      return false;
+  }
 }
 
 /** The flat arrays an environment can fill, with the number of entries each has. */
@@ -163,7 +191,7 @@ function playProblem(env: Env, episodes: number, rng: Rng): string | undefined {
 
 /** What is wrong with the arrays an environment shows at one moment. */
 function momentProblem(env: Env, choosing = true): string | undefined {
-  const { agents, observationSize, sharedObservation, actions } = env.spec;
+  const { agents, observationSize, observationSizes, sharedObservation, actions } = env.spec;
   for (const { name, size, write, Type } of outputs(env)) {
     if (write === undefined || Type === Uint8Array) continue;
     const out = new Float32Array(size);
@@ -174,6 +202,15 @@ function momentProblem(env: Env, choosing = true): string | undefined {
       const differs = out.findIndex((value, k) => value !== out[k % observationSize]);
       if (differs >= 0) {
         return `observation of agent ${Math.floor(differs / observationSize)} differs from agent 0's, but sharedObservation is true`;
+      }
+    }
+    if (name === "observe" && observationSizes !== undefined) {
+      const filled = out.findIndex(
+        (value, k) => value !== 0 && k % observationSize >= observationSizes[Math.floor(k / observationSize)],
+      );
+      if (filled >= 0) {
+        const agent = Math.floor(filled / observationSize);
+        return `observation of agent ${agent} has ${out[filled]} behind its ${observationSizes[agent]} numbers, expected 0`;
       }
     }
     if (name === "dependency") {
@@ -204,8 +241,15 @@ function outcomeProblem(spec: EnvSpec, outcome: Outcome, step: number): string |
   if (!Number.isFinite(reward)) return `reward is ${reward}`;
   if (spec.rewards === "individual") {
     if (rewards?.length !== spec.agents) return `${rewards?.length ?? 0} rewards for ${spec.agents} agents`;
+    let sum = 0;
+    let magnitude = 1;
     for (let i = 0; i < spec.agents; i++) {
       if (!Number.isFinite(rewards[i])) return `reward of agent ${i} is ${rewards[i]}`;
+      sum += rewards[i];
+      magnitude += Math.abs(rewards[i]);
+    }
+    if (Math.abs(sum - reward) > 1e-6 * magnitude) {
+      return `rewards of agents sum to ${sum}, but the team's is ${reward}`;
     }
   }
   if (typeof terminated !== "boolean") return `terminated is ${terminated}`;
@@ -230,9 +274,7 @@ function successProblem(spec: EnvSpec, { success, terminated, truncated }: Outco
 
 function orderProblem(factory: EnvFactory, rng: Rng): string | undefined {
   const env = factory();
-  const valid = env.spec.actions.flatMap((space) =>
-    space.kind === "discrete" ? [0] : new Array<number>(space.size).fill(space.low),
-  );
+  const valid = env.spec.actions.flatMap(anAction);
   if (!throws(() => env.step(valid))) return "step before reset does not throw";
   const choices = rng.split("actions");
   env.reset(rng.split("env"));
@@ -245,6 +287,17 @@ function orderProblem(factory: EnvFactory, rng: Rng): string | undefined {
   playRandomly(env, choices);
   return undefined;
 }
+
+/** Some action of this space. */
+function anAction(space: ActionSpace): number[] {
+  if (space.kind === "discrete") return [0];
+  if (space.kind === "box") return new Array<number>(space.size).fill(space.low);
+  return oneShare(space.size, 1);
+}
+
+/** Nothing for all but the first. */
+const oneShare = (size: number, share: number): number[] =>
+  Array.from({ length: size }, (_, d) => (d === 0 ? share : 0));
 
 function throws(action: () => void): boolean {
   try {
@@ -276,21 +329,30 @@ function refusalProblem(env: Env, rng: Rng): string | undefined {
   }
   let k = 0;
   for (const [agent, space] of spec.actions.entries()) {
-    const wrong =
-      space.kind === "discrete"
-        ? [-1, space.n, 0.5, Number.NaN]
-        : [space.low - 1, space.high + 1, Number.NaN];
-    for (const value of wrong) {
-      const message = complaint([...valid].map((action, other) => (other === k ? value : action)));
+    for (const { value, numbers } of wrongActions(space)) {
+      const message = complaint(Array.from(valid, (action, at) => numbers[at - k] ?? action));
       if (message === undefined) return `accepts action ${value} of agent ${agent}`;
-      const numbers: readonly string[] = message.match(/-?\d+(\.\d+)?|NaN/g) ?? [];
-      if (!numbers.includes(String(agent)) || !numbers.includes(String(value))) {
+      const named: readonly string[] = message.match(/-?\d+(\.\d+)?|NaN/g) ?? [];
+      if (!named.includes(String(agent)) || !named.includes(String(value))) {
         return `refuses action ${value} of agent ${agent} without naming both: "${message}"`;
       }
     }
     k += space.kind === "discrete" ? 1 : space.size;
   }
   return JSON.stringify(env.snapshot()) === before ? undefined : "a refused action changes the environment";
+}
+
+/** Actions that do not exist: the first numbers of the action, and the value that a refusal should name. */
+function wrongActions(space: ActionSpace): { readonly value: number; readonly numbers: readonly number[] }[] {
+  const single = (...values: number[]) => values.map((value) => ({ value, numbers: [value] }));
+  switch (space.kind) {
+    case "discrete":
+      return single(-1, space.n, 0.5, Number.NaN);
+    case "box":
+      return single(space.low - 1, space.high + 1, Number.NaN);
+    case "simplex":
+      return [...single(-1, 2, Number.NaN), { value: 0.5, numbers: oneShare(space.size, 0.5) }];
+  }
 }
 
 /** A snapshot, restored through JSON into the same and into another copy, repeats the rest of play exactly. */
@@ -488,22 +550,6 @@ function modelPlayProblem(env: Env, rng: Rng): string | undefined {
     }
   }
   return undefined;
-}
-
-/** A random joint action of available actions. */
-function chooseActions(env: Env, choices: Rng): Float64Array {
-  const actions = new Float64Array(jointActionSize(env.spec));
-  let mask: Uint8Array | undefined;
-  if (env.available !== undefined) {
-    mask = new Uint8Array(maskSize(env.spec));
-    env.available(mask, 0);
-  }
-  drawActions(env.spec, choices, actions, mask);
-  return actions;
-}
-
-function playRandomly(env: Env, choices: Rng): Outcome {
-  return env.step(chooseActions(env, choices));
 }
 
 /** All that an environment shows at one moment, as text. */

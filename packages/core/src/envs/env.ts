@@ -1,11 +1,14 @@
 import type { Rng } from "../random/index.ts";
+import type { CouplingGraphs } from "../structure/index.ts";
 
 /** What one agent chooses from. */
 export type ActionSpace =
   /** One of `n` actions, an integer `0..n-1`. */
   | { readonly kind: "discrete"; readonly n: number }
   /** `size` real numbers, each in `[low, high]`. */
-  | { readonly kind: "box"; readonly size: number; readonly low: number; readonly high: number };
+  | { readonly kind: "box"; readonly size: number; readonly low: number; readonly high: number }
+  /** `size` shares of one whole: none negative, together 1. */
+  | { readonly kind: "simplex"; readonly size: number };
 
 /**
  * What is known of an environment before it starts. `N` agents, observations of `O` numbers each, a state of
@@ -20,13 +23,17 @@ export interface EnvSpec {
   readonly agents: number;
   /** `O`: numbers one agent observes. */
   readonly observationSize: number;
+  /** `[N]`: how many numbers each agent observes, where they differ. The rest of its `O` are zeros. */
+  readonly observationSizes?: readonly number[];
   /** `S`: numbers in the state a centralised critic may see. */
   readonly stateSize: number;
+  /** `[N]`: numbers in each agent's own state, where the state consists of these, agent after agent. Together `S`. */
+  readonly stateSizes?: readonly number[];
   /** One action space for each agent. */
   readonly actions: readonly ActionSpace[];
   /** Steps after which an episode is truncated. */
   readonly horizon: number;
-  /** `"team"`: one reward shared by all; `"individual"`: `Outcome.rewards` is filled as well. */
+  /** `"team"`: one reward shared by all; `"individual"`: it is the sum of agents' own, in `Outcome.rewards`. */
   readonly rewards: "team" | "individual";
   /** True when every agent always observes the same numbers (for example the whole state). */
   readonly sharedObservation: boolean;
@@ -46,7 +53,7 @@ export type JointAction = ArrayLike<number>;
 export interface Outcome {
   /** Reward of the team. */
   readonly reward: number;
-  /** Reward of each agent `[N]`, where the game has them. */
+  /** Reward of each agent `[N]`, where the game has them; the team's is their sum. */
   readonly rewards?: ArrayLike<number>;
   /** The episode reached an end of its own: the value of what follows is zero. */
   readonly terminated: boolean;
@@ -122,6 +129,12 @@ export interface Env {
   available?(out: Uint8Array, at: number): void;
   /** Writes how strongly agents depend on each other now, `[N, N]`, symmetric, larger is stronger. */
   dependency?(out: Float32Array, at: number): void;
+  /**
+   * Who moves whom, who sees whom and who is rewarded with whom, where the game is made so: with the same draws from the
+   * stream, the next own state, the observation and the own reward of an agent depend on nobody else. Which numbers are
+   * drawn must not depend on states or actions.
+   */
+  couplings?(): CouplingGraphs;
   /** Exact copy of what matters for the future, including the random stream. */
   snapshot(): Snapshot;
   restore(snapshot: Snapshot): void;

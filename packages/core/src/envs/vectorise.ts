@@ -41,7 +41,7 @@ export interface EnvBatch {
   readonly successes?: Uint8Array;
   /**
    * Plays one joint action in every copy.
-   * @param actions `[B, N]`; real vectors one after the other when an action space is a box
+   * @param actions `[B, N]`; the agents' vectors one after the other when an action space is not discrete
    */
   step(actions: Int32Array | Float32Array): void;
   snapshot(): Snapshot;
