@@ -59,7 +59,14 @@ const operatorCases: Record<string, GradientCase | readonly GradientCase[]> = {
   clip: { shapes: [[8]], apply: (a) => ops.clip(a, -0.4, 0.6) },
   cast: { shapes: [[4]], apply: (a) => ops.cast(ops.cast(a, "float64"), "float64") },
   reshape: { shapes: [[2, 6]], apply: (a) => ops.mul(ops.reshape(a, [3, -1]), ops.reshape(a, [3, 4])) },
-  transpose: { shapes: [[2, 3, 4]], apply: (a) => ops.transpose(a, [2, 0, 1]) },
+  transpose: [
+    { shapes: [[2, 3, 4]], apply: (a) => ops.transpose(a, [2, 0, 1]) },
+    {
+      shapes: [[2, 3, 2, 2]],
+      apply: (a) => ops.mul(ops.transpose(a, [1, 0, 2, 3]), ops.reshape(a, [3, 2, 2, 2])),
+    },
+    { shapes: [[2, 3, 2]], apply: (a) => ops.mul(ops.transpose(ops.transpose(a, [2, 0, 1]), [1, 2, 0]), a) },
+  ],
   expand: { shapes: [[3, 1]], apply: (a) => ops.expand(a, [2, 3, 4]) },
   concat: {
     shapes: [
@@ -108,6 +115,35 @@ const operatorCases: Record<string, GradientCase | readonly GradientCase[]> = {
       ],
       apply: (a, b) => ops.matMul(a, b),
     },
+    // Operands that are read in place: rows and columns exchanged, matrices that lie inside each other, or both.
+    {
+      shapes: [
+        [3, 2, 4],
+        [3, 2, 5],
+      ],
+      apply: (a, b) => ops.matMul(ops.transpose(a, [1, 2, 0]), ops.transpose(b, [1, 0, 2])),
+    },
+    {
+      shapes: [
+        [2, 3, 4],
+        [2, 5, 4],
+      ],
+      apply: (a, b) => ops.matMul(a, ops.transpose(b, [0, 2, 1])),
+    },
+    {
+      shapes: [
+        [4, 3],
+        [4, 2, 5],
+      ],
+      apply: (a, b) => ops.matMul(ops.transpose(a, [1, 0]), ops.transpose(b, [1, 0, 2])),
+    },
+    {
+      shapes: [
+        [4, 3, 1, 2],
+        [3, 2, 5, 4],
+      ],
+      apply: (a, b) => ops.matMul(ops.transpose(a, [1, 2, 3, 0]), ops.transpose(b, [0, 1, 3, 2])),
+    },
   ],
   gemm: [
     { shapes: [[2, 3], [3, 4], [4]], apply: (a, b, c) => ops.gemm(a, b, c) },
@@ -141,10 +177,14 @@ const operatorCases: Record<string, GradientCase | readonly GradientCase[]> = {
     { shapes: [[4]], apply: (a) => ops.gather(a, indices([3, 0, 3])) },
   ],
   scatterAdd: { shapes: [[4, 2]], apply: (a) => ops.scatterAdd(indices([2, 0, 2, 1]), a, 5) },
-  softmax: { shapes: [[3, 4]], apply: (a) => ops.softmax(a) },
+  softmax: [
+    { shapes: [[3, 4]], apply: (a) => ops.softmax(a) },
+    { shapes: [[5]], apply: (a) => ops.softmax(ops.expand(ops.reshape(a, [1, 5]), [256, 5])) },
+  ],
   logSoftmax: [
     { shapes: [[3, 4]], apply: (a) => ops.logSoftmax(a) },
     { shapes: [[2, 20]], apply: (a) => ops.logSoftmax(a) },
+    { shapes: [[3]], apply: (a) => ops.logSoftmax(ops.expand(ops.reshape(a, [1, 3]), [256, 3])) },
   ],
   layerNorm: [
     { shapes: [[2, 3, 5], [5], [5]], apply: (a, scale, bias) => ops.layerNorm(a, scale, bias) },
@@ -230,8 +270,9 @@ const moduleCases: Record<string, GradientCase | readonly GradientCase[]> = {
   ],
   mlp: moduleCase(nn.mlp("mlp", 3, 2, { hidden: [5, 4], activation: ops.tanh }), [[4, 3]]),
   selfAttention: [
-    moduleCase(nn.selfAttention("attention", 4, 2), [[2, 3, 4]]),
+    moduleCase(nn.selfAttention("attention", 4, 2), [[3, 2, 4]]),
     moduleCase(nn.selfAttention("attention", 4, 2), [[2, 2, 4]], mask([2, 2], [1, 0, 1, 1])),
+    moduleCase(nn.selfAttention("attention", 4, 2), [[2, 2, 1, 4]], mask([2, 1, 1, 2], [1, 0, 1, 1])),
   ],
   gruCell: moduleCase(nn.gruCell("gru", 3, 2), [
     [4, 3],

@@ -5,7 +5,7 @@ import { type Expr, type FloatType, sizeOf } from "./expr.ts";
 import fixture from "./fixtures/nn.json" with { type: "json" };
 import { gradients } from "./grad.ts";
 import * as nn from "./nn.ts";
-import { constant, equal, mul, reshape, sum, tanh } from "./ops.ts";
+import { constant, equal, mul, reshape, sum, tanh, transpose } from "./ops.ts";
 import { initialise, layoutOf, type Views } from "./params.ts";
 import { compile, evaluate } from "./program.ts";
 
@@ -61,6 +61,10 @@ const mask = equal(
   1,
 );
 
+const attention = nn.selfAttention("attention", 6, 3);
+/** `[B, V, d]` as `[V, B, d]`, and back. */
+const nodesFirst = (x: Expr): Expr => transpose(x, [1, 0, 2]);
+
 describe("outputs and gradients of PyTorch's modules with the same weights", () => {
   test("linear", () => expectRecorded(nn.linear("layer", 3, 4), fixture.linear));
 
@@ -68,37 +72,36 @@ describe("outputs and gradients of PyTorch's modules with the same weights", () 
 
   test("layerNormalisation", () => expectRecorded(nn.layerNormalisation("norm", 6, 1e-3), fixture.layerNorm));
 
-  test("selfAttention", () => expectRecorded(nn.selfAttention("attention", 6, 3), fixture.attention));
+  /** Self-attention with the batch before the nodes, as PyTorch has it. */
+  const batchFirst: nn.Module<[x: Expr, mask?: Expr]> = {
+    parameters: attention.parameters,
+    apply: (views, x, mask) => nodesFirst(attention.apply(views, nodesFirst(x), mask)),
+  };
 
-  test("selfAttention with a mask for all", () =>
-    expectRecorded(nn.selfAttention("attention", 6, 3), fixture.maskedAttention, mask));
+  test("selfAttention", () => expectRecorded(batchFirst, fixture.attention));
 
-  test("selfAttention with a mask for each batch entry", () =>
-    expectRecorded(
-      nn.selfAttention("attention", 6, 3),
-      fixture.maskedAttention,
-      equal(
-        constant(
-          "int32",
-          [2, 1, 4, 4],
-          [...fixture.maskedAttention.mask.values, ...fixture.maskedAttention.mask.values],
-        ),
-        1,
-      ),
-    ));
+  test("selfAttention with a mask for all", () => expectRecorded(batchFirst, fixture.maskedAttention, mask));
+
+  test("selfAttention with a mask for each batch entry", () => {
+    const { values } = fixture.maskedAttention.mask;
+    const each = equal(constant("int32", [2, 4, 4], [...values, ...values]), 1);
+    return expectRecorded(batchFirst, fixture.maskedAttention, each);
+  });
 
   test("gruCell", () => expectRecorded(nn.gruCell("gru", 3, 4), fixture.gruCell));
 });
 
 describe("selfAttention", () => {
-  const attention = nn.selfAttention("attention", 6, 3);
-
   test("gives its weights, masked or not", async () => {
     for (const [recorded, allowed] of [
       [fixture.attention, undefined],
       [fixture.maskedAttention, mask],
     ] as const) {
-      const found = attention.weights(leaves(recorded.weights), tensor(recorded.inputs.x), allowed);
+      const found = attention.weights(
+        leaves(recorded.weights),
+        nodesFirst(tensor(recorded.inputs.x)),
+        allowed,
+      );
       await expectClose(found, recorded.attention, 1e-10);
     }
   });
@@ -106,8 +109,37 @@ describe("selfAttention", () => {
   test("a node that may attend to nothing attends to all equally", async () => {
     const none = equal(constant("int32", [4, 4], new Array<number>(16).fill(0)), 1);
     const { weights, inputs } = fixture.attention;
-    const found = await evaluate(engine, attention.weights(leaves(weights), tensor(inputs.x), none));
+    const found = await evaluate(
+      engine,
+      attention.weights(leaves(weights), nodesFirst(tensor(inputs.x)), none),
+    );
     expect([...(found as Float64Array)]).toEqual(new Array(2 * 3 * 4 * 4).fill(0.25));
+  });
+
+  test("a mask of keys for each entry of a batch with several axes stands for that of every row", async () => {
+    const { weights, inputs } = fixture.attention;
+    const x = reshape(nodesFirst(tensor(inputs.x)), [4, 1, 2, 6]);
+    const keys = equal(constant("int32", [1, 2, 1, 4], [1, 0, 1, 1, 0, 1, 1, 0]), 1);
+    const found = attention.apply(leaves(weights), x, keys);
+    const full = equal(
+      constant(
+        "int32",
+        [2, 4, 4],
+        [1, 0, 1, 1, 0, 1, 1, 0].flatMap((_, k, all) =>
+          k % 4 === 0
+            ? Array(4)
+                .fill(all.slice(k, k + 4))
+                .flat()
+            : [],
+        ),
+      ),
+      1,
+    );
+    const wanted = attention.apply(leaves(weights), reshape(x, [4, 2, 6]), full);
+    expect(found.shape).toEqual([4, 1, 2, 6]);
+    expect([...((await evaluate(engine, found)) as Float64Array)]).toEqual([
+      ...((await evaluate(engine, wanted)) as Float64Array),
+    ]);
   });
 });
 

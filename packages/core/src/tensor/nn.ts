@@ -2,10 +2,11 @@
  * Network modules. A module is data: the parameters it needs and a function that applies it to expressions, given
  * all parameters by name. Modules compose by calling each other.
  */
-import { type Expr, type Shape, ShapeError, showShape, sizeOf } from "./expr.ts";
+import { type Expr, type Shape, ShapeError, sameShape, showShape, sizeOf } from "./expr.ts";
 import { rows } from "./functions.ts";
 import {
   add,
+  expand,
   gemm,
   layerNorm,
   matMul,
@@ -151,62 +152,73 @@ export function mlp(name: string, inputs: number, outputs: number, options: MlpO
   return sequence(...steps);
 }
 
+/** What self-attention computes with. */
+export interface SelfAttention extends Module<[x: Expr, mask?: Expr]> {
+  /** The attention weights, `[...batch, heads, V, V]`: rows are the nodes that attend. */
+  weights(views: Views, x: Expr, mask?: Expr): Expr;
+}
+
 /**
- * Multi-head self-attention (Vaswani et al. 2017) over `V` nodes: `[B, V, d] -> [B, V, d]`, with one fused projection
- * to queries, keys and values. `mask` `[V, V]` or `[B, 1, V, V]`, bool: false forbids row's attention to column; a row
- * that may attend to nothing attends to all equally.
+ * Multi-head self-attention (Vaswani et al. 2017) among `V` nodes: `[V, ...batch, d] -> [V, ...batch, d]`, with one fused
+ * projection to queries, keys and values. `mask` `[V, V]`, or `[...batch, V, V]` or `[...batch, 1, V]`, bool: false forbids
+ * row's attention to column; a row that may attend to nothing attends to all equally.
  *
+ * Nodes come first because the runtime can then read queries, keys and values of every head in place.
+ *
+ * @param options for both linear maps; by default Glorot's weights and no bias at first
  * @throws ShapeError when `heads` does not divide `width`
  */
 export function selfAttention(
   name: string,
   width: number,
   heads: number,
-): Module<[x: Expr, mask?: Expr]> & {
-  /** The attention weights, `[B, heads, V, V]`. */
-  weights(views: Views, x: Expr, mask?: Expr): Expr;
-} {
+  options: LinearOptions = { weights: xavier(), biases: zeros },
+): SelfAttention {
   if (width % heads !== 0) throw new ShapeError(name, `${heads} heads do not divide a width of ${width}`);
   const depth = width / heads;
-  const projection = linear(`${name}/qkv`, width, 3 * width, { weights: xavier(), biases: zeros });
-  const output = linear(`${name}/out`, width, width, { weights: xavier(), biases: zeros });
+  const projection = linear(`${name}/qkv`, width, 3 * width, options);
+  const output = linear(`${name}/out`, width, width, options);
 
-  /** Weights and values of every head of every sample, `[B * heads, V, V]` and `[B * heads, V, depth]`. */
+  /** Weights and values of every head of every batch entry, `[K * heads, V, V]` and `[K * heads, V, depth]`. */
   const attend = (views: Views, x: Expr, mask?: Expr): { weights: Expr; values: Expr } => {
-    if (x.shape.length !== 3 || x.shape[2] !== width) {
-      throw new ShapeError(name, `takes [B, V, ${width}], got ${showShape(x.shape)}`);
+    if (x.shape.length < 2 || x.shape[x.shape.length - 1] !== width) {
+      throw new ShapeError(name, `takes [V, ..., ${width}], got ${showShape(x.shape)}`);
     }
-    // A mask [B, V, V] would be read as one for each head.
-    if (mask?.shape.length === 3) {
-      throw new ShapeError(name, `takes a mask [V, V] or [B, 1, V, V], got ${showShape(mask.shape)}`);
-    }
-    const [batch, nodes] = x.shape;
-    // All heads of all samples are one stack of matrices. As three axes, the runtime leaves the stacking transposes
-    // alone and reads the keys transposed in place, instead of making two copies of them.
+    const [nodes, ...batch] = x.shape.slice(0, -1);
+    const entries = sizeOf(batch);
+    const allowed = mask && maskOfHeads(name, mask, nodes, batch);
     const [queries, keys, values] = split(projection.apply(views, rows(x)), [width, width, width], 1).map(
-      (part) => {
-        const byHead = transpose(reshape(part, [batch, nodes, heads, depth]), [0, 2, 1, 3]);
-        return reshape(byHead, [batch * heads, nodes, depth]);
-      },
+      (part) => transpose(reshape(part, [nodes, entries * heads, depth]), [1, 0, 2]),
     );
     const scores = mul(matMul(queries, transpose(keys, [0, 2, 1])), 1 / Math.sqrt(depth));
-    if (mask === undefined) return { weights: softmax(scores), values };
-    const masked = where(mask, reshape(scores, [batch, heads, nodes, nodes]), -1e10);
+    if (allowed === undefined) return { weights: softmax(scores), values };
+    const masked = where(allowed, reshape(scores, [entries, heads, nodes, nodes]), -1e10);
     return { weights: reshape(softmax(masked), scores.shape), values };
   };
   return {
     parameters: [...projection.parameters, ...output.parameters],
     weights(views, x, mask) {
-      const [batch, nodes] = x.shape;
-      return reshape(attend(views, x, mask).weights, [batch, heads, nodes, nodes]);
+      const [nodes, ...batch] = x.shape.slice(0, -1);
+      return reshape(attend(views, x, mask).weights, [...batch, heads, nodes, nodes]);
     },
     apply(views, x, mask) {
       const { weights, values } = attend(views, x, mask);
-      const [batch, nodes] = x.shape;
-      const byHead = reshape(matMul(weights, values), [batch, heads, nodes, depth]);
-      return output.apply(views, reshape(transpose(byHead, [0, 2, 1, 3]), x.shape));
+      const mixed = transpose(matMul(weights, values), [1, 0, 2]);
+      return output.apply(views, reshape(mixed, x.shape));
     },
   };
+}
+
+/** A mask as `[1 or K, 1, V, V]`; the runtime is an order of magnitude slower at repeating short rows within a choice. */
+function maskOfHeads(name: string, mask: Expr, nodes: number, batch: Shape): Expr {
+  const [from, to] = mask.shape.slice(-2);
+  const own = mask.shape.slice(0, -2);
+  const fits = own.length === 0 ? from === nodes : sameShape(own, batch) && (from === nodes || from === 1);
+  if (!fits || to !== nodes) {
+    const [each, shared] = [showShape([...batch, nodes, nodes]), showShape([nodes, nodes])];
+    throw new ShapeError(name, `takes a mask ${shared} or ${each}, got ${showShape(mask.shape)}`);
+  }
+  return reshape(expand(mask, [...own, nodes, nodes]), [sizeOf(own), 1, nodes, nodes]);
 }
 
 /**

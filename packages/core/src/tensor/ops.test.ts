@@ -12,6 +12,12 @@ const matrix = (...rows: readonly number[][]): Expr =>
 const integers = (...values: number[]): Expr => ops.constant("int32", [values.length], values);
 const bools = (...values: number[]): Expr => ops.constant("bool", [values.length], values);
 const counted = matrix([1, 2, 3], [4, 5, 6]);
+const numbered = (count: number): Expr =>
+  ops.constant(
+    "float64",
+    [count],
+    Array.from({ length: count }, (_, k) => k),
+  );
 type Nested = number | readonly Nested[];
 const shapeOf = (values: Nested): readonly number[] =>
   typeof values === "number" ? [] : [values.length, ...shapeOf(values[0])];
@@ -129,6 +135,47 @@ const cases: Record<string, readonly (readonly [Expr, Nested])[]> = {
       ],
     ],
     [ops.transpose(ops.reshape(counted, [1, 2, 3]), [2, 0, 1]), [[[1, 4]], [[2, 5]], [[3, 6]]]],
+    // Rows of four numbers change places, by one permutation and by two after each other.
+    [
+      ops.transpose(ops.reshape(numbered(24), [3, 2, 2, 2]), [1, 0, 2, 3]),
+      [
+        [
+          [
+            [0, 1],
+            [2, 3],
+          ],
+          [
+            [8, 9],
+            [10, 11],
+          ],
+          [
+            [16, 17],
+            [18, 19],
+          ],
+        ],
+        [
+          [
+            [4, 5],
+            [6, 7],
+          ],
+          [
+            [12, 13],
+            [14, 15],
+          ],
+          [
+            [20, 21],
+            [22, 23],
+          ],
+        ],
+      ],
+    ],
+    [
+      ops.transpose(ops.transpose(counted, [1, 0]), [1, 0]),
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+    ],
   ],
   expand: [
     [
@@ -230,6 +277,22 @@ const cases: Record<string, readonly (readonly [Expr, Nested])[]> = {
       ],
     ],
     [ops.matMul(ops.reshape(counted, [2, 1, 3]), matrix([1], [10], [100])), [[[321]], [[654]]]],
+    [ops.matMul(counted, ops.transpose(matrix([1, 10, 100]), [1, 0])), [[321], [654]]],
+    // Two matrices whose rows alternate, [1 2 3] and [4 5 6], against columns that do not and that do.
+    [
+      ops.matMul(
+        ops.transpose(ops.reshape(counted, [1, 2, 3]), [1, 0, 2]),
+        ops.reshape(vector(1, 10, 100, 2, 20, 200), [2, 3, 1]),
+      ),
+      [[[321]], [[1308]]],
+    ],
+    [
+      ops.matMul(
+        ops.transpose(ops.reshape(counted, [1, 2, 3]), [1, 0, 2]),
+        ops.transpose(ops.reshape(vector(1, 2, 10, 20, 100, 200), [3, 2, 1]), [1, 0, 2]),
+      ),
+      [[[321]], [[1308]]],
+    ],
   ],
   gemm: [
     [
@@ -300,6 +363,29 @@ describe("values of every operator by hand", () => {
     });
   }
 });
+
+test.each([1, 2, 5, 12, 16, 20, 40])(
+  "softmax of many rows of %i, large values and equal ones among them",
+  async (width) => {
+    const rows = 300;
+    const values = Float64Array.from(
+      { length: rows * width },
+      (_, k) => (k % 7 === 0 ? 900 : (k * 13) % 29) - 14,
+    );
+    const x = ops.constant("float64", [rows, width], values);
+    const found = (await evaluate(engine, ops.softmax(x))) as Float64Array;
+    const logarithms = (await evaluate(engine, ops.logSoftmax(x))) as Float64Array;
+    for (let row = 0; row < rows; row++) {
+      const own = values.subarray(row * width, (row + 1) * width);
+      const highest = Math.max(...own);
+      const total = own.reduce((sum, value) => sum + Math.exp(value - highest), 0);
+      own.forEach((value, k) => {
+        expect(found[row * width + k]).toBeCloseTo(Math.exp(value - highest) / total, 12);
+        expect(logarithms[row * width + k]).toBeCloseTo(value - highest - Math.log(total), 10);
+      });
+    }
+  },
+);
 
 describe("gradients where a function has a kink or none at all", () => {
   const slopes = async (apply: (a: Expr) => Expr, at: Expr): Promise<number[]> => {

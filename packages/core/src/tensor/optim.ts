@@ -53,20 +53,31 @@ export function adam({
       // 1 - beta^t is computed in float64: in float32 it would have three digits at the first steps.
       const correction1 = sub(1, pow(scalar("float64", beta1), stepCount));
       const correction2 = sub(1, pow(scalar("float64", beta2), stepCount));
-      const firstMoment = add(mul(state.firstMoment, beta1), mul(gradient, 1 - beta1));
-      const secondMoment = add(mul(state.secondMoment, beta2), mul(square(gradient), 1 - beta2));
-      const stepSize = cast(
-        div(typeof learningRate === "number" ? learningRate : cast(learningRate, "float64"), correction1),
-        dtype,
+      // Each operator is a pass over all parameters, so scalars are put together before they meet a vector.
+      const { vector, factor } = withoutFactor(gradient);
+      const firstMoment = add(mul(state.firstMoment, beta1), mul(vector, mul(factor, 1 - beta1)));
+      const secondMoment = add(
+        mul(state.secondMoment, beta2),
+        mul(square(vector), mul(square(factor), 1 - beta2)),
       );
-      const inverseRoot = cast(div(1, sqrt(correction2)), dtype);
-      const root = add(mul(sqrt(secondMoment), inverseRoot), epsilon);
+      const rootOfCorrection = sqrt(correction2);
+      const rate = typeof learningRate === "number" ? learningRate : cast(learningRate, "float64");
+      const stepSize = cast(div(mul(rootOfCorrection, rate), correction1), dtype);
+      const root = add(sqrt(secondMoment), cast(mul(rootOfCorrection, epsilon), dtype));
       return {
-        parameters: sub(parameters, div(mul(firstMoment, stepSize), root)),
+        parameters: sub(parameters, mul(div(firstMoment, root), stepSize)),
         state: { firstMoment, secondMoment, stepCount },
       };
     },
   };
+}
+
+/** A vector and what it is multiplied by as a whole, for example by clipping. */
+function withoutFactor(a: Expr): { readonly vector: Expr; readonly factor: Expr } {
+  const [vector, factor] = a.inputs;
+  return a.op.name === "mul" && factor.shape.length === 0
+    ? { vector, factor }
+    : { vector: a, factor: scalar(a.dtype, 1) };
 }
 
 export interface RmsPropOptions {

@@ -241,20 +241,21 @@ const namedCases: readonly (readonly [string, () => unknown, string])[] = [
   ["gradients", () => gradients(leaf([], "int32"), []), "the loss must be a float scalar, got int32 []"],
   ["actor/0", () => nn.linear("actor/0", 3, 2).apply({}, leaf([5, 4])), "takes 3 features, got [5, 4]"],
   ["attention", () => nn.selfAttention("attention", 6, 4), "4 heads do not divide a width of 6"],
-  [
-    "attention",
-    () => nn.selfAttention("attention", 4, 2).apply({}, leaf([2, 4])),
-    "takes [B, V, 4], got [2, 4]",
-  ],
+  ["attention", () => nn.selfAttention("attention", 4, 2).apply({}, leaf([4])), "takes [V, ..., 4], got [4]"],
   [
     "attention",
     () => nn.selfAttention("attention", 4, 2).weights({}, leaf([1, 2, 3])),
-    "takes [B, V, 4], got [1, 2, 3]",
+    "takes [V, ..., 4], got [1, 2, 3]",
   ],
   [
     "attention",
-    () => nn.selfAttention("attention", 4, 2).apply({}, leaf([2, 3, 4]), leaf([2, 3, 3], "bool")),
-    "takes a mask [V, V] or [B, 1, V, V], got [2, 3, 3]",
+    () => nn.selfAttention("attention", 4, 2).apply({}, leaf([3, 2, 4]), leaf([1, 3], "bool")),
+    "takes a mask [3, 3] or [2, 3, 3], got [1, 3]",
+  ],
+  [
+    "attention",
+    () => nn.selfAttention("attention", 4, 2).apply({}, leaf([3, 2, 4]), leaf([3, 3, 3], "bool")),
+    "takes a mask [3, 3] or [2, 3, 3], got [3, 3, 3]",
   ],
   [
     "memory/input",

@@ -32,6 +32,7 @@ import {
   square,
   sub,
   sum,
+  transpose,
   unpack,
   type Values,
   type Variable,
@@ -162,9 +163,10 @@ export async function agpUpdate(engine: Engine, batch: number, rng: Rng): Promis
         observation,
       ]);
       const features = concat([reshape(repeated, [batch, nodes, observation]), leaves.actionFeatures], 2);
-      let x = embed.apply(views, features);
+      // Nodes come first, which attention reads fastest.
+      let x = embed.apply(views, transpose(features, [1, 0, 2]));
       for (const layer of attention) x = relu(add(layer.apply(views, x), x));
-      const pooled = mean(reshape(x, [batch, agents, actions, width]), [2]);
+      const pooled = transpose(mean(reshape(x, [agents, actions, batch, width]), [1]), [1, 0, 2]);
       const values = head.apply(views, concat([observations, pooled], 2));
       const total = sum(mul(values, oneHot(leaves.taken, actions, "float32")), [1, 2]);
       const loss = mean(square(sub(total, leaves.targets)));
