@@ -50,7 +50,7 @@ describe("help", () => {
     };
     const { code, stdout, stderr } = await runCorral([], folder, env);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    const commands = "train resume list show evaluate export check certify verify reproduce bench";
+    const commands = "train resume list show evaluate export check certify verify ceiling reproduce bench";
     for (const name of commands.split(" ")) {
       expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
     }

@@ -165,6 +165,25 @@ export function createProgram(context: Context, version: string): Command {
       const { verify } = await import("./commands/verify.ts");
       await verify(certificate, options);
     });
+  define(program, "ceiling", "compute what agents reach at best that do not share what they see", [
+    "ceiling topk",
+    "ceiling topk n=6 k=2 penalty=0.5",
+    "ceiling swap",
+    "ceiling matrix-game 'payoff=[[11,-30,0],[-30,7,6],[0,0,5]]'",
+    "ceiling payoffs.json --json",
+  ])
+    .argument("<game>", "an environment of one joint action, or a JSON file of payoffs as nested lists")
+    .argument("[settings...]", "key=value for the environment; n stands for agents")
+    .option(
+      "--starts <n>",
+      "topk: policies to climb from besides the best common threshold (default: by the number of agents)",
+      readInteger("--starts", 0),
+    )
+    .option("--seed <seed>", "topk: decides those policies", readSeed, 0)
+    .action(async (game, settings, options) => {
+      const { ceiling } = await import("./commands/ceiling.ts");
+      await ceiling(context, game, settings, options);
+    });
 
   program.commandsGroup("Reproduce:");
   define(program, "reproduce", "make a figure or table of a paper and judge its claims", [
