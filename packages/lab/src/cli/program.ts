@@ -134,6 +134,21 @@ export function createProgram(context: Context, version: string): Command {
       const { check } = await import("./commands/check.ts");
       await check(context, env, settings, options);
     });
+  define(program, "structure", "show who matters to whose value, as the couplings of a game decide", [
+    "structure couplings.json",
+    "structure couplings.json --kappa 2 --draw structure.svg",
+    "structure couplings.json --horizon 3 --mode strict --json",
+  ])
+    .argument("<couplings>", "JSON file of couplings, or an environment that has some")
+    .argument("[settings...]", "key=value for the environment")
+    .option("--kappa <n>", "leave out rewards more than n steps ahead", readInteger("--kappa", 0))
+    .option("--horizon <n>", "steps until the last reward (default: no end)", readInteger("--horizon", 0))
+    .option("--mode <mode>", "paper, strict or folded-literal: how sets that end are read", "paper")
+    .option("--draw <file>", "draw couplings, network and dependencies (.svg or .png)")
+    .action(async (couplings, settings, options) => {
+      const { structure } = await import("./commands/structure.ts");
+      await structure(context, couplings, settings, options);
+    });
 
   program.commandsGroup("Prove:");
   define(program, "certify", "bound how far a policy of a finite game is from equilibrium and optimum", [
