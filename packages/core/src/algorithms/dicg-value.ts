@@ -97,8 +97,9 @@ export async function dicgValueParts(
     loss(online, target, experience) {
       const { observations } = experience;
       const { taken, following } = doubleQ(
-        network.utilities(online, observations),
-        network.utilities(target, observations),
+        (views, segments) => network.utilities(views, segments.observations),
+        online,
+        target,
         experience,
       );
       const values = {

@@ -1,5 +1,17 @@
 import { expect, test } from "vitest";
-import { constant, type Expr, evaluate, gradients, loadEngine, mul, sum } from "../tensor/index.ts";
+import {
+  constant,
+  type Expr,
+  evaluate,
+  gradients,
+  loadEngine,
+  matMul,
+  mul,
+  reshape,
+  slice,
+  sum,
+  type Views,
+} from "../tensor/index.ts";
 import { doubleQ, type Experience, mixed, temporalDifference } from "./double-q.ts";
 
 const engine = await loadEngine();
@@ -10,39 +22,98 @@ const integers = (shape: readonly number[], values: readonly number[]): Expr =>
 const numbers = async (value: Expr): Promise<number[]> =>
   [...(await evaluate(engine, value))].map((entry) => Number(entry) + 0);
 
-// Three moments, two segments, one agent with three actions.
-const online = floats([3, 2, 1, 3], [1, 2, 3, 4, 5, 6, 9, 8, 7, 1, 3, 3, 5, 4, 6, 2, 2, 1]);
-const target = floats([3, 2, 1, 3], [0, 0, 0, 0, 0, 0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 15, 25, 35]);
-const actions = integers([2, 2, 1], [2, 0, 1, 1]);
+// Three moments, two segments, one agent with three actions: the online network reads the first half of what is observed,
+// the target network the second.
+const moments = [
+  [1, 2, 3, 0, 0, 0],
+  [4, 5, 6, 0, 0, 0],
+  [9, 8, 7, 10, 20, 30],
+  [1, 3, 3, 40, 50, 60],
+  [5, 4, 6, 70, 80, 90],
+  [2, 2, 1, 15, 25, 35],
+].flat();
+const selecting = (from: number): Expr =>
+  floats(
+    [6, 3],
+    Array.from({ length: 18 }, (_, k) => (Math.floor(k / 3) === from + (k % 3) ? 1 : 0)),
+  );
+const [online, target] = [{ reads: selecting(0) }, { reads: selecting(3) }];
+const utilities = (views: Views, { observations }: Experience): Expr =>
+  reshape(matMul(reshape(observations, [-1, 6]), views.reads), [...observations.shape.slice(0, -1), 3]);
+
+const experience = (terminated: readonly number[], mask: readonly number[]): Experience => ({
+  observations: floats([3, 2, 1, 6], moments),
+  states: floats([3, 2, 1], [1, 2, 3, 4, 5, 6]),
+  actions: integers([2, 2, 1], [2, 0, 1, 1]),
+  rewards: floats([2, 2], [1, 2, 3, 4]),
+  terminated: floats([2, 2], terminated),
+  mask: floats([2, 2], mask),
+});
+const whole = experience([0, 0, 0, 0], [1, 1, 1, 1]);
 const available = floats([3, 2, 1, 3], [1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1]);
 
+/** One of the two steps as transitions. */
+function transitions(step: number, experience: Experience): Experience {
+  const cut = (a: Expr, length: number): Expr => slice(a, 0, step, step + length);
+  return {
+    observations: cut(experience.observations, 2),
+    states: cut(experience.states, 2),
+    available: experience.available && cut(experience.available, 2),
+    actions: cut(experience.actions, 1),
+    rewards: cut(experience.rewards, 1),
+    terminated: cut(experience.terminated, 1),
+    mask: cut(experience.mask, 1),
+  };
+}
+
 test("the online network chooses what the target network values, the first of equals", async () => {
-  const { taken, following } = doubleQ(online, target, { actions });
+  const { taken, following } = doubleQ(utilities, online, target, whole);
   expect(taken.shape).toEqual([2, 2, 1]);
   expect(await numbers(taken)).toEqual([3, 4, 8, 3]);
   expect(await numbers(following!)).toEqual([10, 50, 90, 15]);
 });
 
 test("among available actions only", async () => {
-  const { following } = doubleQ(online, target, { actions, available });
+  const { following } = doubleQ(utilities, online, target, { ...whole, available });
   expect(await numbers(following!)).toEqual([20, 50, 70, 15]);
 });
 
-test("nothing follows the only step of a game", async () => {
-  const { taken, following } = doubleQ(floats([1, 2, 1, 2], [1, 2, 3, 4]), target, {
-    actions: integers([1, 2, 1], [1, 0]),
-  });
-  expect(following).toBeUndefined();
-  expect(await numbers(taken)).toEqual([2, 3]);
+test("transitions give the same, moment by moment, without the target network where it says nothing", async () => {
+  const asked: [Views, number][] = [];
+  const noting = (views: Views, segments: Experience): Expr => {
+    asked.push([views, segments.observations.shape[0]]);
+    return utilities(views, segments);
+  };
+  const masked = { ...whole, available };
+  for (const [step, expected] of [
+    [3, 4, 20, 50],
+    [8, 3, 70, 15],
+  ].entries()) {
+    const { taken, following } = doubleQ(noting, online, target, transitions(step, masked));
+    expect([...(await numbers(taken)), ...(await numbers(following!))]).toEqual(expected);
+  }
+  expect(asked.slice(0, 3)).toEqual([
+    [online, 1],
+    [online, 1],
+    [target, 1],
+  ]);
 });
 
-const experience = (terminated: readonly number[], mask: readonly number[]): Experience => ({
-  observations: floats([3, 2, 1, 1], [0, 0, 0, 0, 0, 0]),
-  states: floats([3, 2, 1], [1, 2, 3, 4, 5, 6]),
-  actions,
-  rewards: floats([2, 2], [1, 2, 3, 4]),
-  terminated: floats([2, 2], terminated),
-  mask: floats([2, 2], mask),
+test("nothing follows the only step of a game, and the target network is not asked", async () => {
+  const only = transitions(0, whole);
+  const views: Views[] = [];
+  const { taken, following } = doubleQ(
+    (asked, segments) => {
+      views.push(asked);
+      return utilities(asked, segments);
+    },
+    online,
+    target,
+    { ...only, observations: slice(only.observations, 0, 0, 1) },
+  );
+  expect(following).toBeUndefined();
+  expect(await numbers(taken)).toEqual([3, 4]);
+  expect(views).toEqual([online]);
 });
 
 test("the loss by hand: ends cut the bootstrap, steps not played do not count", async () => {
@@ -51,7 +122,7 @@ test("the loss by hand: ends cut the bootstrap, steps not played do not count", 
     following: floats([2, 2], [10, 20, 30, 40]),
   };
   // Errors -5, -10, -15, -20 where all goes on with discount one half.
-  const { loss, metrics } = temporalDifference(compared, experience([0, 0, 0, 0], [1, 1, 1, 1]), 0.5);
+  const { loss, metrics } = temporalDifference(compared, whole, 0.5);
   expect(await numbers(loss)).toEqual([(25 + 100 + 225 + 400) / 4]);
   expect(await numbers(metrics.value)).toEqual([2.5]);
   const ended = temporalDifference(compared, experience([0, 1, 0, 0], [1, 1, 1, 0]), 0.5);
@@ -79,22 +150,28 @@ test("in a game of one step the target is the reward", async () => {
 });
 
 test("gradients reach the taken values only", async () => {
-  const { taken, following } = doubleQ(online, target, { actions });
-  const total = { taken: sum(taken, [2]), following: sum(following!, [2]) };
-  const { loss } = temporalDifference(total, experience([0, 0, 0, 0], [1, 1, 1, 1]), 0.5);
-  const [slopes, none] = gradients(loss, [online, target]);
-  // 2 (Q - y) / 4 with y = 1 + 5, 2 + 25, 3 + 45, 4 + 7.5 at the taken places of the first two moments.
-  const expected = new Array<number>(18).fill(0);
-  for (const [place, error] of [
-    [2, 3 - 6],
-    [3, 4 - 27],
-    [7, 8 - 48],
-    [10, 3 - 11.5],
-  ]) {
-    expected[place] = error / 2;
+  for (const part of [whole, transitions(1, whole)]) {
+    const { taken, following } = doubleQ(utilities, online, target, part);
+    const [steps] = part.actions.shape;
+    const total = { taken: sum(taken, [2]), following: sum(following!, [2]) };
+    const { loss } = temporalDifference(total, part, 0.5);
+    const [slopes, none] = gradients(loss, [online.reads, target.reads]);
+    // Each step's error (Q - y) times what was observed goes to the column of the action taken, with
+    // y = 1 + 5, 2 + 25, 3 + 45, 4 + 7.5.
+    const expected = new Array<number>(18).fill(0);
+    const errors = [
+      [0, 2, 3 - 6],
+      [1, 0, 4 - 27],
+      [2, 1, 8 - 48],
+      [3, 1, 3 - 11.5],
+    ].slice(-2 * steps);
+    for (const [row, action, error] of errors) {
+      for (let k = 0; k < 6; k++)
+        expected[k * 3 + action] += (moments[row * 6 + k] * error * 2) / (2 * steps);
+    }
+    for (const [k, slope] of (await numbers(slopes)).entries()) expect(slope).toBeCloseTo(expected[k], 9);
+    expect((await numbers(none)).every((value) => value === 0)).toBe(true);
   }
-  expect(await numbers(slopes)).toEqual(expected);
-  expect((await numbers(none)).every((value) => value === 0)).toBe(true);
 });
 
 test("a mixer sees the state of each value's own moment, and the target's parameters where they belong", async () => {
@@ -105,9 +182,8 @@ test("a mixer sees the state of each value's own moment, and the target's parame
       mul(mul(sum(utilities, [2]), sum(states, [2])), views.factor),
   };
   const views = (factor: number) => ({ factor: floats([], [factor]) });
-  const all = experience([0, 0, 0, 0], [1, 1, 1, 1]);
-  const { taken, following } = mixed(mixer, views(1), views(100), values, all);
+  const { taken, following } = mixed(mixer, views(1), views(100), values, whole);
   expect(await numbers(taken)).toEqual([1, 2, 3, 4]);
   expect(await numbers(following!)).toEqual([3000, 4000, 5000, 6000]);
-  expect(mixed(mixer, views(1), views(100), { taken: values.taken }, all).following).toBeUndefined();
+  expect(mixed(mixer, views(1), views(100), { taken: values.taken }, whole).following).toBeUndefined();
 });

@@ -44,23 +44,46 @@ export interface ComparedValues {
  * What double Q-learning compares (van Hasselt et al. 2016), for every agent: the online utility of the action taken,
  * and the target network's utility of the available action that is best next by the online network.
  *
- * @param online utilities `[M, B, N, A]`; gradients flow through the taken ones only
- * @param target utilities `[M, B, N, A]`
+ * @param utilities `[M, B, N, A]` of segments, or of one of their moments
  * @returns `[T, B, N]` each; nothing follows in games of one step, and then the target network is not evaluated at all
  */
 export function doubleQ(
-  online: Expr,
-  target: Expr,
-  { actions, available }: Pick<Experience, "actions" | "available">,
+  utilities: (views: Views, segments: Experience) => Expr,
+  online: Views,
+  target: Views,
+  experience: Experience,
 ): ComparedValues {
-  const [moments] = online.shape;
+  const { actions, available } = experience;
+  const [moments] = experience.observations.shape;
   const [steps] = actions.shape;
-  const taken = pick(slice(online, 0, 0, steps), actions);
-  if (moments === steps) return { taken };
-  const next = stopGradient(slice(online, 0, 1, moments));
+  if (moments === steps) return { taken: pick(utilities(online, experience), actions) };
+
+  let now: Expr;
+  let next: Expr;
+  let valued: Expr;
+  if (steps === 1) {
+    // Transitions are of agents without memory, whose moments can be evaluated apart: so what comes after a step is not
+    // differentiated, and what comes before it is nothing to the target network.
+    now = utilities(online, momentsOf(experience, 0, 1));
+    next = utilities(online, momentsOf(experience, 1, 2));
+    valued = utilities(target, momentsOf(experience, 1, 2));
+  } else {
+    const all = utilities(online, experience);
+    now = slice(all, 0, 0, steps);
+    next = slice(all, 0, 1, moments);
+    valued = slice(utilities(target, experience), 0, 1, moments);
+  }
   const allowed = available === undefined ? next : maskLogits(next, slice(available, 0, 1, moments));
-  return { taken, following: pick(slice(target, 0, 1, moments), argMax(allowed, -1)) };
+  return { taken: pick(now, actions), following: pick(valued, argMax(stopGradient(allowed), -1)) };
 }
+
+/** The experience with some of its moments only. */
+const momentsOf = (experience: Experience, from: number, to: number): Experience => ({
+  ...experience,
+  observations: slice(experience.observations, 0, from, to),
+  states: slice(experience.states, 0, from, to),
+  ...(experience.available === undefined ? {} : { available: slice(experience.available, 0, from, to) }),
+});
 
 /** The team's values `[T, B]` from the agents' `[T, B, N]`: the mixer and its target, each in the state of its moment. */
 export function mixed(

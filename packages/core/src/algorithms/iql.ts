@@ -10,9 +10,9 @@
 import { z } from "zod";
 import { agentNetwork, hasMemory } from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
-import { loadEngine } from "../tensor/index.ts";
+import { type Expr, loadEngine, type Views } from "../tensor/index.ts";
 import type { Algorithm } from "./algorithm.ts";
-import { doubleQ, temporalDifference } from "./double-q.ts";
+import { doubleQ, type Experience, temporalDifference } from "./double-q.ts";
 import { greedyPolicy } from "./greedy-policy.ts";
 import {
   type OffPolicyParts,
@@ -66,17 +66,16 @@ export async function iqlParts(plan: OffPolicyPlan, config: IqlConfig, rng: Rng)
   const engine = await loadEngine();
   const agent = agentNetwork("agent", { ...shape, ...config });
 
+  const utilities = (views: Views, segments: Experience): Expr =>
+    agent.overMoments(views, segments).utilities;
+
   const learned = await valueUpdate(engine, rng, {
     name: "iql",
     plan,
     config,
     parameters: agent.parameters,
     loss(online, target, experience) {
-      const values = doubleQ(
-        agent.overMoments(online, experience).utilities,
-        agent.overMoments(target, experience).utilities,
-        experience,
-      );
+      const values = doubleQ(utilities, online, target, experience);
       return temporalDifference(values, experience, config.discount);
     },
   });

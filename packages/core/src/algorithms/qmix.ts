@@ -11,9 +11,9 @@
 import { z } from "zod";
 import { agentNetwork, hasMemory, monotonicMixer } from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
-import { loadEngine } from "../tensor/index.ts";
+import { type Expr, loadEngine, type Views } from "../tensor/index.ts";
 import type { Algorithm } from "./algorithm.ts";
-import { doubleQ, mixed, temporalDifference } from "./double-q.ts";
+import { doubleQ, type Experience, mixed, temporalDifference } from "./double-q.ts";
 import { greedyPolicy } from "./greedy-policy.ts";
 import {
   type OffPolicyParts,
@@ -57,18 +57,17 @@ export async function qmixParts(plan: OffPolicyPlan, config: QmixConfig, rng: Rn
   const agent = agentNetwork("agent", { ...shape, ...config });
   const mixer = monotonicMixer("mixer", { ...shape, ...config });
 
+  const utilities = (views: Views, segments: Experience): Expr =>
+    agent.overMoments(views, segments).utilities;
+
   const learned = await valueUpdate(engine, rng, {
     name: "qmix",
     plan,
     config,
     parameters: [...agent.parameters, ...mixer.parameters],
     loss(online, target, experience) {
-      const utilities = doubleQ(
-        agent.overMoments(online, experience).utilities,
-        agent.overMoments(target, experience).utilities,
-        experience,
-      );
-      const values = mixed(mixer, online, target, utilities, experience);
+      const chosen = doubleQ(utilities, online, target, experience);
+      const values = mixed(mixer, online, target, chosen, experience);
       return temporalDifference(values, experience, config.discount);
     },
   });

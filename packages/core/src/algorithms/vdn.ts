@@ -11,9 +11,9 @@
 import { z } from "zod";
 import { agentNetwork, hasMemory, sumMixer } from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
-import { loadEngine } from "../tensor/index.ts";
+import { type Expr, loadEngine, type Views } from "../tensor/index.ts";
 import type { Algorithm } from "./algorithm.ts";
-import { doubleQ, mixed, temporalDifference } from "./double-q.ts";
+import { doubleQ, type Experience, mixed, temporalDifference } from "./double-q.ts";
 import { greedyPolicy } from "./greedy-policy.ts";
 import {
   type OffPolicyParts,
@@ -53,18 +53,17 @@ export async function vdnParts(plan: OffPolicyPlan, config: VdnConfig, rng: Rng)
   const engine = await loadEngine();
   const agent = agentNetwork("agent", { ...shape, ...config });
 
+  const utilities = (views: Views, segments: Experience): Expr =>
+    agent.overMoments(views, segments).utilities;
+
   const learned = await valueUpdate(engine, rng, {
     name: "vdn",
     plan,
     config,
     parameters: agent.parameters,
     loss(online, target, experience) {
-      const utilities = doubleQ(
-        agent.overMoments(online, experience).utilities,
-        agent.overMoments(target, experience).utilities,
-        experience,
-      );
-      const values = mixed(sumMixer, online, target, utilities, experience);
+      const chosen = doubleQ(utilities, online, target, experience);
+      const values = mixed(sumMixer, online, target, chosen, experience);
       return temporalDifference(values, experience, config.discount);
     },
   });
