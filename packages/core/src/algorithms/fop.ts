@@ -17,6 +17,7 @@ import {
   type Learnable,
   learnableWith,
   linearSchedule,
+  type SegmentShape,
   type Segments,
   segmentInputs,
 } from "../learn/index.ts";
@@ -53,7 +54,7 @@ import {
   weightedMean,
 } from "../tensor/index.ts";
 import { actorPolicy } from "./actor-policy.ts";
-import type { Algorithm, Learner, LearnerContext } from "./algorithm.ts";
+import type { Algorithm } from "./algorithm.ts";
 import type { Experience } from "./double-q.ts";
 import { meanMetrics, trainMetrics } from "./metrics.ts";
 import {
@@ -144,51 +145,61 @@ export const fop: Algorithm<FopConfig> = {
       },
     },
   },
-  create: createFop,
+  create({ config, ...context }) {
+    // The policies draw their actions; nothing replaces them.
+    const loop = { ...config, epsilonStart: 0, epsilonEnd: 0, epsilonSteps: 1 };
+    return offPolicyLearner("fop", context, loop, hasMemory(config), (plan) =>
+      fopParts(plan, config, context.rng),
+    );
+  },
 };
 
-async function createFop(context: LearnerContext<FopConfig>): Promise<Learner> {
-  const { config, rng } = context;
-  // The policies draw their actions; nothing replaces them.
-  const loop = { ...config, epsilonStart: 0, epsilonEnd: 0, epsilonSteps: 1 };
-  return offPolicyLearner("fop", context, loop, hasMemory(config), async (plan) => {
-    const engine = await loadEngine();
-    const networks = fopNetworks(plan, config, rng);
-    const { actor, critics } = networks;
-    const { update, dispose } = await fopUpdate(engine, networks, plan.segments, config);
-    const policy = actorPolicy(engine, {
-      name: "fop",
-      spec: plan.batch.spec,
-      shape: plan.shape,
-      network: actor,
-      memory: actor.network.trunk.memory,
-      step(views, now) {
-        const { utilities: logits, memory } = actor.network.step(views, now);
-        const draw = ({ noise, available }: { readonly noise: Expr; readonly available?: Expr }) => {
+/**
+ * Networks, gradient steps and policy.
+ *
+ * @throws InputError when the state is to be cut into parts and cannot, or when the entropy behind the only step of a
+ * game is asked for
+ */
+export async function fopParts(plan: OffPolicyPlan, config: FopConfig, rng: Rng): Promise<OffPolicyParts> {
+  const engine = await loadEngine();
+  const networks = fopNetworks(plan.shape, config, rng);
+  const { actor, critics } = networks;
+  const { update, dispose } = await fopUpdate(engine, networks, plan.segments, config);
+  const policy = actorPolicy(engine, {
+    name: "fop",
+    spec: plan.batch.spec,
+    shape: plan.shape,
+    network: actor,
+    memory: actor.network.trunk.memory,
+    step(views, now) {
+      const { utilities: logits, memory } = actor.network.step(views, now);
+      return {
+        logits,
+        memory,
+        draw({ noise, available }) {
           const logProbabilities = policyLogProbabilities(logits, { available });
           return oneHot(drawActions(logProbabilities, noise, available), plan.shape.actions, "float32");
-        };
-        return { logits, memory, draw };
-      },
-    });
-    return {
-      createPolicy: policy.create,
-      exportPolicy: policy.export,
-      update,
-      targets: critics.map(({ target, vector }) => ({ target, online: vector })),
-      variables: [
-        ...[actor, ...critics].flatMap(({ variables }) => Object.values(variables)),
-        ...critics.map(({ target }) => target),
-      ],
-      parameters: [actor, ...critics],
-      facts: {
-        engine: `${engine.name} ${engine.version}`,
-        communication: communication.none,
-        unit: networks.unit,
-      },
-      dispose,
-    };
+        },
+      };
+    },
   });
+  return {
+    createPolicy: policy.create,
+    exportPolicy: policy.export,
+    update,
+    targets: critics.map(({ target, vector }) => ({ target, online: vector })),
+    variables: [
+      ...[actor, ...critics].flatMap(({ variables }) => Object.values(variables)),
+      ...critics.map(({ target }) => target),
+    ],
+    parameters: [actor, ...critics],
+    facts: {
+      engine: `${engine.name} ${engine.version}`,
+      communication: communication.none,
+      unit: networks.unit,
+    },
+    dispose,
+  };
 }
 
 // ── Networks ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,12 +232,7 @@ interface FopNetworks {
   readonly unit: "state" | "observation";
 }
 
-/** @throws InputError when the mixer is to be told of parts of a state that cannot be cut so */
-export function fopNetworks(
-  { shape }: Pick<OffPolicyPlan, "shape">,
-  config: FopConfig,
-  rng: Rng,
-): FopNetworks {
+function fopNetworks(shape: SegmentShape, config: FopConfig, rng: Rng): FopNetworks {
   const { agents, stateSize, observationSize } = shape;
   const divides = stateSize % agents === 0;
   if (config.unit === "state" && !divides) {
@@ -275,7 +281,7 @@ export function fopNetworks(
 // ── Update ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** One gradient step of the actor, then one of each critic, on these segments. */
-export async function fopUpdate(
+async function fopUpdate(
   engine: Engine,
   networks: FopNetworks,
   segments: Segments,

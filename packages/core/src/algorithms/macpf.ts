@@ -16,6 +16,7 @@ import {
   type Learnable,
   learnableWith,
   linearSchedule,
+  type SegmentShape,
   type Segments,
   segmentInputs,
 } from "../learn/index.ts";
@@ -52,7 +53,7 @@ import {
   weightedMean,
 } from "../tensor/index.ts";
 import { actorPolicy } from "./actor-policy.ts";
-import type { Algorithm, Learner, LearnerContext } from "./algorithm.ts";
+import type { Algorithm } from "./algorithm.ts";
 import { trainMetrics } from "./metrics.ts";
 import {
   type OffPolicyParts,
@@ -125,54 +126,60 @@ export const macpf: Algorithm<MacpfConfig> = {
       },
     },
   },
-  create: createMacpf,
+  create: ({ config, ...context }) =>
+    offPolicyLearner("macpf", context, config, hasMemory(config), (plan) =>
+      macpfParts(plan, config, context.rng),
+    ),
 };
 
-function createMacpf(context: LearnerContext<MacpfConfig>): Promise<Learner> {
-  const { config, rng } = context;
-  return offPolicyLearner("macpf", context, config, hasMemory(config), async (plan) => {
-    const engine = await loadEngine();
-    const { actor, critic } = macpfNetworks(plan, config, rng);
-    const { update, dispose } = await macpfUpdate(engine, { actor, critic }, plan.segments, config);
-    const { trunk, head } = actor.network;
-    const policy = actorPolicy(engine, {
-      name: "macpf",
-      spec: plan.batch.spec,
-      shape: plan.shape,
-      network: actor,
-      memory: trunk.memory,
-      step(views, now) {
-        const features = trunk.step(views, now);
-        const logits = head.apply(views, features);
-        const memory: Readonly<Record<string, Expr>> = config.recurrent ? { hidden: features } : {};
-        return {
-          logits,
-          memory,
+/**
+ * Networks, gradient steps and policy.
+ *
+ * @throws InputError when the entropy behind the only step of a game is asked for
+ */
+export async function macpfParts(
+  plan: OffPolicyPlan,
+  config: MacpfConfig,
+  rng: Rng,
+): Promise<OffPolicyParts> {
+  const engine = await loadEngine();
+  const { actor, critic } = macpfNetworks(plan.shape, config, rng);
+  const { update, dispose } = await macpfUpdate(engine, { actor, critic }, plan.segments, config);
+  const { trunk, head } = actor.network;
+  const policy = actorPolicy(engine, {
+    name: "macpf",
+    spec: plan.batch.spec,
+    shape: plan.shape,
+    network: actor,
+    memory: trunk.memory,
+    step(views, now) {
+      const features = trunk.step(views, now);
+      const logits = head.apply(views, features);
+      const memory: Readonly<Record<string, Expr>> = config.recurrent ? { hidden: features } : {};
+      return {
+        logits,
+        memory,
+        draw({ noise, available, epsilon }) {
           // The policy is mixed with the uniform one, and then a random action replaces its own: mixed once more.
-          draw: ({ epsilon, ...drawing }) =>
-            actor.dependency.draw(views, {
-              logits,
-              features,
-              ...drawing,
-              epsilon: sub(1, square(sub(1, epsilon))),
-            }),
-        };
-      },
-    });
-    return {
-      createPolicy: policy.create,
-      exportPolicy: policy.export,
-      update,
-      targets: [{ target: critic.target, online: critic.vector }],
-      variables: [...Object.values(actor.variables), ...Object.values(critic.variables), critic.target],
-      parameters: [actor, critic],
-      facts: {
-        engine: `${engine.name} ${engine.version}`,
-        communication: "none in tests; to learn, each agent is told the actions of those before it",
-      },
-      dispose,
-    };
+          const twice = sub(1, square(sub(1, epsilon)));
+          return actor.dependency.draw(views, { logits, features, noise, available, epsilon: twice });
+        },
+      };
+    },
   });
+  return {
+    createPolicy: policy.create,
+    exportPolicy: policy.export,
+    update,
+    targets: [{ target: critic.target, online: critic.vector }],
+    variables: [...Object.values(actor.variables), ...Object.values(critic.variables), critic.target],
+    parameters: [actor, critic],
+    facts: {
+      engine: `${engine.name} ${engine.version}`,
+      communication: "none in tests; to learn, each agent is told the actions of those before it",
+    },
+    dispose,
+  };
 }
 
 // ── Networks ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -194,11 +201,7 @@ interface MacpfNetworks {
   readonly critic: MacpfCritic;
 }
 
-export function macpfNetworks(
-  { shape }: Pick<OffPolicyPlan, "shape">,
-  config: MacpfConfig,
-  rng: Rng,
-): MacpfNetworks {
+function macpfNetworks(shape: SegmentShape, config: MacpfConfig, rng: Rng): MacpfNetworks {
   const options = { ...shape, ...config };
   const mixer = monotonicMixer("critic/mixer", { ...options, activation: (a) => a });
   const factorised = (name: string, others: readonly Parameter[]): FactorisedNetwork => {
@@ -219,7 +222,7 @@ export function macpfNetworks(
 // ── Update ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Steps of the independent and the dependent policy, then of the critic's independent and dependent utilities. */
-export async function macpfUpdate(
+async function macpfUpdate(
   engine: Engine,
   networks: MacpfNetworks,
   segments: Segments,

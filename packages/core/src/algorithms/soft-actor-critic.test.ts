@@ -1,13 +1,13 @@
 /** Whole updates of FOP and MACPF against PyTorch (`fixtures/make-soft-actor-critic.py`). */
 import { describe, expect, test } from "vitest";
+import type { EnvBatch } from "../envs/index.ts";
 import { createSegments, type SegmentShape, type Segments } from "../learn/index.ts";
 import { createRng, type Rng } from "../random/index.ts";
-import { type Layout, loadEngine, namedArrays, type Variable } from "../tensor/index.ts";
+import { type Layout, namedArrays, type Variable } from "../tensor/index.ts";
 import fixture from "./fixtures/soft-actor-critic.json" with { type: "json" };
-import { fop, fopNetworks, fopUpdate } from "./fop.ts";
-import { macpf, macpfNetworks, macpfUpdate } from "./macpf.ts";
-
-const engine = await loadEngine();
+import { fop, fopParts } from "./fop.ts";
+import { macpf, macpfParts } from "./macpf.ts";
+import type { OffPolicyParts, OffPolicyPlan } from "./off-policy.ts";
 
 type Named = Readonly<Record<string, readonly number[]>>;
 
@@ -55,9 +55,22 @@ function withNoise(noise: readonly (readonly number[])[]): Rng & { readonly left
   };
 }
 
-interface Network {
-  readonly layout: Layout;
-  readonly vector: Variable;
+const make = {
+  fop: (plan: OffPolicyPlan, config: object) => fopParts(plan, fop.config.parse(config), createRng(0)),
+  macpf: (plan: OffPolicyPlan, config: object) => macpfParts(plan, macpf.config.parse(config), createRng(0)),
+};
+
+/** What the method brings, with the recorded parameters. */
+async function prepared(recorded: Recorded): Promise<OffPolicyParts> {
+  const { algorithm, sizes: shape, config, before, target } = recorded;
+  const batch = { spec: {} } as EnvBatch;
+  const parts = await make[algorithm]({ segments: segmentsOf(recorded), shape, batch }, config);
+  for (const { vector, layout } of parts.parameters) {
+    load(vector, layout, before);
+    const copy = parts.targets.find(({ online }) => online === vector)?.target;
+    if (copy !== undefined) load(copy, layout, target);
+  }
+  return parts;
 }
 
 function load(vector: Variable, layout: Layout, values: Named): void {
@@ -66,62 +79,31 @@ function load(vector: Variable, layout: Layout, values: Named): void {
   }
 }
 
-async function prepared(recorded: Recorded) {
-  const { algorithm, sizes: shape, shapes, before, target } = recorded;
-  const segments = segmentsOf(recorded);
-  const built =
-    algorithm === "fop" ? prepareFop(shape, recorded.config) : prepareMacpf(shape, recorded.config);
-  const networks: readonly (Network & { readonly target?: Variable })[] = built.networks;
-  const parameters = () =>
-    Object.assign(
-      {},
-      ...networks.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
-    ) as Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>;
-  expect(Object.fromEntries(Object.entries(parameters()).map(([name, { shape }]) => [name, shape]))).toEqual(
-    shapes,
-  );
-  for (const network of networks) {
-    load(network.vector, network.layout, before);
-    if (network.target !== undefined) load(network.target, network.layout, target);
-  }
-  return { updater: await built.update(segments), parameters };
-}
-
-function prepareFop(shape: SegmentShape, settings: object) {
-  const config = fop.config.parse(settings);
-  const networks = fopNetworks({ shape }, config, createRng(0));
-  return {
-    networks: [networks.actor, ...networks.critics],
-    update: (segments: Segments) => fopUpdate(engine, networks, segments, config),
-  };
-}
-
-function prepareMacpf(shape: SegmentShape, settings: object) {
-  const config = macpf.config.parse(settings);
-  const networks = macpfNetworks({ shape }, config, createRng(0));
-  return {
-    networks: [networks.actor, networks.critic],
-    update: (segments: Segments) => macpfUpdate(engine, networks, segments, config),
-  };
-}
+const parametersOf = ({ parameters }: OffPolicyParts) =>
+  Object.assign(
+    {},
+    ...parameters.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
+  ) as Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>;
 
 describe("an update equals PyTorch's", () => {
   test.each(cases)("%s", async (_, recorded) => {
-    const { updater, parameters } = await prepared(recorded);
+    const parts = await prepared(recorded);
+    const shapes = Object.entries(parametersOf(parts)).map(([name, { shape }]) => [name, shape]);
+    expect(Object.fromEntries(shapes)).toEqual(recorded.shapes);
     for (const { steps, learningRate, noise, metrics } of recorded.updates) {
       const rng = withNoise(noise);
-      const found = await updater.update({ steps, learningRate, rng });
+      const found = await parts.update({ steps, learningRate, rng });
       expect(rng.left).toEqual([]);
       expect(Object.keys(found).sort()).toEqual(Object.keys(metrics).sort());
       for (const [name, value] of Object.entries(metrics)) {
         expect(Math.abs(found[name] - value), name).toBeLessThan(5e-6 * Math.max(1, Math.abs(value)));
       }
     }
-    for (const [name, { data }] of Object.entries(parameters())) {
+    for (const [name, { data }] of Object.entries(parametersOf(parts))) {
       const worst = Math.max(...recorded.after[name].map((value, k) => Math.abs(value - data[k])));
       expect(worst, name).toBeLessThan(2e-6);
     }
-    await updater.dispose();
+    await parts.dispose();
   });
 
   test("the cases reach what they are there for", () => {
