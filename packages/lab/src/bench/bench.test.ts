@@ -4,7 +4,8 @@ import { compare } from "./comparison.ts";
 import { benchEngine, type EngineRow } from "./engine.ts";
 import { benchEnvs } from "./environments.ts";
 import { median, millisecondsPerCall } from "./stopwatch.ts";
-import { describeHost, engineTable, envTable, tabularTable, trainTable } from "./tables.ts";
+import { benchStructure } from "./structure.ts";
+import { describeHost, engineTable, envTable, structureTable, tabularTable, trainTable } from "./tables.ts";
 import { benchTabular, type TabularRow } from "./tabular.ts";
 import { fakePeer } from "./testing/fake-peer.ts";
 import { benchTrain } from "./train.ts";
@@ -160,4 +161,25 @@ test("benchEnvs measures every environment with one, 32 and 64 copies", () => {
   // 64 calls in one millisecond of the ticking clock.
   expect(rows[1].stepsPerSecond).toBe(32 * 64_000);
   expect(envTable(rows)).toContain("aloha");
+});
+
+test("benchStructure measures a ring and a random team, with kappa 2 and exact", () => {
+  let bytes = 0;
+  const memory = () => (bytes += 1_000_000);
+  const rows = benchStructure({ now: tickingClock(), memory, agents: 50, rounds: 2 });
+  expect(rows.map(({ team, kappa }) => `${team}: ${kappa}`)).toEqual([
+    "ring: 2",
+    "ring: undefined",
+    "random, degree 4: 2",
+    "random, degree 4: undefined",
+  ]);
+  expect(rows[0]).toMatchObject({
+    agents: 50,
+    edges: 200,
+    milliseconds: { graphs: 1, value: 1, gradient: 1, criticSum: 1 },
+    size: { value: 11, criticSum: 21 },
+    megabytes: 1,
+  });
+  expect(rows[1].size).toEqual({ value: 50, criticSum: 50 });
+  expect(structureTable(rows)).toMatch(/^ring +50 +200 +kappa 2 +1\.00 .* 11, 21 +1$/m);
 });

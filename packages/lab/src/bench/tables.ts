@@ -3,6 +3,7 @@ import type { PeerResult } from "./comparison.ts";
 import type { EngineRow } from "./engine.ts";
 import type { EnvRow } from "./environments.ts";
 import type { BenchHost } from "./host.ts";
+import type { StructureRow } from "./structure.ts";
 import type { TabularRow } from "./tabular.ts";
 import type { TrainRow, UpdateRow } from "./train.ts";
 
@@ -135,6 +136,36 @@ export function envTable(rows: readonly EnvRow[]): string {
       String(agents),
       String(copies),
       whole(stepsPerSecond),
+    ]),
+  ]);
+}
+
+/** Dependency sets of large teams. */
+export function structureTable(rows: readonly StructureRow[]): string {
+  return align([
+    [
+      "team",
+      "agents",
+      "edges",
+      "sets",
+      "graphs ms",
+      "value ms",
+      "gradient ms",
+      "critic sum ms",
+      "mean sizes",
+      "memory MB",
+    ],
+    ...rows.map(({ team, agents, edges, kappa, milliseconds, size, megabytes }) => [
+      team,
+      String(agents),
+      String(edges),
+      kappa === undefined ? "exact" : `kappa ${kappa}`,
+      time(milliseconds.graphs),
+      time(milliseconds.value),
+      time(milliseconds.gradient),
+      time(milliseconds.criticSum),
+      `${whole(size.value)}, ${whole(size.criticSum)}`,
+      whole(megabytes),
     ]),
   ]);
 }

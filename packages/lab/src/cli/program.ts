@@ -221,12 +221,13 @@ export function createProgram(context: Context, version: string): Command {
     });
 
   program.commandsGroup("Measure:");
-  define(program, "bench", "time the engine, training, environments or exact gradients on this machine", [
+  define(program, "bench", "time engine, training, environments, exact gradients or structure here", [
     "bench train",
     "bench engine --against pytorch",
     "bench tabular --against numpy",
+    "bench structure",
   ])
-    .argument("<what>", "engine, train, envs or tabular")
+    .argument("<what>", "engine, train, envs, tabular or structure")
     .option("--against <peer>", "run the same work elsewhere, turn by turn: pytorch, for tabular numpy")
     .action(async (what, options) => {
       const { bench } = await import("./commands/bench.ts");

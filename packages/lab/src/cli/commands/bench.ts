@@ -4,11 +4,14 @@ import pc from "picocolors";
 import {
   benchEngine,
   benchEnvs,
+  benchStructure,
   benchTabular,
   benchTrain,
   describeHost,
   engineTable,
   envTable,
+  type StructureRow,
+  structureTable,
   type TabularRow,
   tabularTable,
   trainTable,
@@ -34,6 +37,10 @@ export async function bench(what: string, { against, json }: BenchRequest): Prom
 
 const tell = (name: string): void => void process.stderr.write(pc.dim(`  ${name}: done\n`));
 
+/** Where work is timed that needs no runtime of programs. */
+const ownHost = (): string =>
+  `${cpus()[0]?.model ?? "unknown"}, ${availableParallelism()} cores, Node ${process.versions.node}`;
+
 const benchmarks = {
   async engine(compared: boolean) {
     const onRow = ({ workload, batch }: { workload: string; batch: number }) =>
@@ -57,7 +64,16 @@ const benchmarks = {
   },
   async envs() {
     const rows = benchEnvs({ now, onRow: ({ env, copies }) => tell(`${env}, ${copies} copies`) });
-    const host = `${cpus()[0]?.model ?? "unknown"}, ${availableParallelism()} cores, Node ${process.versions.node}`;
-    return { host, rows, table: envTable(rows) };
+    return { host: ownHost(), rows, table: envTable(rows) };
+  },
+  async structure() {
+    const memory = () => {
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    const onRow = ({ team, kappa }: StructureRow) =>
+      tell(`${team}, ${kappa === undefined ? "exact" : `kappa ${kappa}`}`);
+    const rows = benchStructure({ now, memory, onRow });
+    return { host: ownHost(), rows, table: structureTable(rows) };
   },
 };
