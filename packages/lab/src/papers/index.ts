@@ -1,3 +1,4 @@
+import { agpTheory } from "./agp-theory.ts";
 import { bnRates } from "./bn-rates.ts";
 import { contextAwareBn } from "./context-aware-bn.ts";
 import type { FigureDefinition } from "./figure.ts";
@@ -14,7 +15,11 @@ export { describeTable, reproduceTable, type TableDefinition, type TableReport }
 export const figures: Readonly<Record<string, FigureDefinition>> = byId([...subteams, ...contextAwareBn]);
 
 /** Every table that can be reproduced, by its id. */
-export const tables: Readonly<Record<string, TableDefinition>> = byId([...subteamsTables, ...bnRates]);
+export const tables: Readonly<Record<string, TableDefinition>> = byId([
+  ...subteamsTables,
+  ...bnRates,
+  ...agpTheory,
+]);
 
 function byId<Definition extends { readonly id: string }>(
   definitions: readonly Definition[],
