@@ -217,6 +217,17 @@ describe("value dependency sets", () => {
     );
   });
 
+  test("without an end hold whatever their agents observe, with kappa not always", () => {
+    const closed = (graphs: CouplingGraphs, sets: number[][]): boolean =>
+      couplingEdges(graphs, "observation").every(([seen, by]) =>
+        sets.every((set) => !set.includes(by) || set.includes(seen)),
+      );
+    fc.assert(fc.property(randomGraphs(7), (graphs) => closed(graphs, exact(graphs))));
+    const ring = chain(12, { ring: true });
+    const graphs = couplingGraphs(12, { state: ring, observation: ring });
+    expect(closed(graphs, within(graphs, 1))).toBe(false);
+  });
+
   test("constant couplings over time are those with T - t steps left", () => {
     fc.assert(
       fc.property(randomGraphs(6), fc.constantFrom("paper", "strict"), (graphs, mode) => {

@@ -87,7 +87,7 @@ export async function structure(
   if (options.json) return printJson(asJson(found, overTime, options));
   const first = overTime ? couplings[0] : couplings;
   console.log(`${pc.bold(title)}: ${describeCouplings(first, overTime ? couplings.length : undefined)}`);
-  console.log(`value dependency ${ends}${overTime ? "; the sets at step 0" : ""}\n`);
+  console.log(`value dependency, ${ends}${overTime ? "; the sets at step 0" : ""}\n`);
   console.log(first.agents <= MOST_LISTED ? listed(found[0]) : summedUp(found[0]));
   if (!overTime) console.log(`\n  components  ${describeComponents(couplingComponents(couplings))}`);
   else console.log(`\n${sizesOverTime(found)}`);
