@@ -53,6 +53,19 @@ describe("independentCeiling", () => {
     expect(independentPlay(game).score(ceiling.acting).return).toBe(ceiling.return);
   });
 
+  test("twice the paper's penalty has every agent act for the same three separate ranges of signals", () => {
+    const game = { agents: 6, k: 2, penalty: 1 };
+    const ceiling = independentCeiling(game, createRng(1), { starts: 2 });
+    // Gaps between the ranges keep acting agents apart. Four million draws gave -0.8975, standard error 0.0004.
+    expect(ceiling.return).toBeCloseTo(-0.8974, 4);
+    expect(ceiling.common.return).toBeCloseTo(-0.9475, 4);
+    const ranges = [0.6765, 0.6963, 0.7888, 0.8488, 0.9165, 1];
+    for (const own of ceiling.acting) {
+      expect(own.length).toBe(ranges.length);
+      for (const [e, end] of own.entries()) expect(end).toBeCloseTo(ranges[e], 3);
+    }
+  });
+
   test("is an equilibrium: no agent can do better alone", () => {
     const game = { agents: 4, k: 2, penalty: 0.3 };
     const ceiling = independentCeiling(game, createRng(1));

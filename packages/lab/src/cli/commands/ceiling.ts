@@ -181,7 +181,9 @@ function describePolicy({ acting, thresholds }: IndependentCeiling): string {
 
 const describeSignals = (acting: ActingSignals): string => {
   const intervals: string[] = [];
-  for (let e = 0; e < acting.length; e += 2) intervals.push(`${brief(acting[e])} to ${brief(acting[e + 1])}`);
+  // An agent that acts from 0 on is found to do so from where rounding lets it gain.
+  const place = (signal: number) => brief(signal < 1e-6 ? 0 : signal);
+  for (let e = 0; e < acting.length; e += 2) intervals.push(`${place(acting[e])} to ${place(acting[e + 1])}`);
   return intervals.length === 0 ? "none" : intervals.join(", ");
 };
 
