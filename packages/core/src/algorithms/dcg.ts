@@ -13,6 +13,7 @@
 import { z } from "zod";
 import { exploreUniformly, type SegmentShape, segmentInputs } from "../learn/index.ts";
 import {
+  type AgentMoments,
   type AgentStep,
   type AgentTrunk,
   agentTrunk,
@@ -143,9 +144,8 @@ export async function dcgParts(plan: OffPolicyPlan, config: DcgConfig, rng: Rng)
     inputs: goesOn ? { next: { dtype: "int32", shape: [steps, segments.size, agents], values: next } } : {},
     loss(online, target, experience, more) {
       const value = (views: Views, from: number, played: Expr): Expr => {
-        const features = network.trunk.overMoments(views, experience);
-        const at = (a: Expr): Expr => slice(a, 0, from, from + steps);
-        return network.value(views, at(features), at(experience.states), played);
+        const features = featuresFrom(network.trunk, views, experience, from);
+        return network.value(views, features, slice(experience.states, 0, from, from + steps), played);
       };
       const taken = value(online, 0, experience.actions);
       const following = goesOn ? value(target, 1, more.next) : undefined;
@@ -224,6 +224,21 @@ export function dcgNetwork(graph: CoordinationGraph, shape: SegmentShape, config
   };
 }
 
+/** Features `[T, B, N, H]` at as many moments as there are steps, from a moment on. */
+function featuresFrom(
+  trunk: AgentTrunk,
+  views: Views,
+  { observations, actions }: AgentMoments,
+  from: number,
+): Expr {
+  const [steps] = actions.shape;
+  const part = (a: Expr): Expr => slice(a, 0, from, from + steps);
+  // Without memory no moment matters to another, and those that are not asked for need not be evaluated.
+  return hasMemory(trunk.options)
+    ? part(trunk.overMoments(views, { observations, actions }))
+    : trunk.overMoments(views, { observations: part(observations), actions });
+}
+
 // ── Joint actions of high value ───────────────────────────────────────────────────────────────────────────────────
 
 function jointMaximiser(
@@ -265,7 +280,7 @@ async function nextActions(
     variables: { parameters: vector },
     build({ parameters, ...experience }) {
       const views = unpack(parameters, layout);
-      const following = slice(network.trunk.overMoments(views, experience), 0, 1, moments);
+      const following = featuresFrom(network.trunk, views, experience, 1);
       return {
         results: network.tables(views, reshape(following, [samples, agents, network.trunk.options.hidden])),
       };

@@ -155,7 +155,7 @@ export async function dicgParts(
       spec,
       shape,
       network: actor,
-      logits: networks.actor.apply,
+      logits: (views, { observations }) => networks.actor.apply(views, observations),
     }),
     critic: { ...critic, value: networks.critic.value },
     async step(learningRate) {

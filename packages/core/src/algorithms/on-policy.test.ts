@@ -75,7 +75,7 @@ async function noting(env: EnvFactory, settings: z.input<typeof schema> = {}, to
         spec,
         shape,
         network: { vector, layout },
-        logits: (_: Views, observations: Expr) =>
+        logits: (_, { observations }) =>
           mul(
             slice(observations, 2, 0, 1),
             constant("float32", [shape.actions], slopes.slice(0, shape.actions)),
@@ -282,7 +282,7 @@ describe("a sampling policy", () => {
     spec: unevenGame().spec,
     shape: { actions: 3, masked: true },
     network: { vector, layout },
-    logits: (_, observations) => mul(slice(observations, 2, 0, 1), constant("float32", [3], slopes)),
+    logits: (_, { observations }) => mul(slice(observations, 2, 0, 1), constant("float32", [3], slopes)),
   });
   const masks = [
     [1, 1, 1],

@@ -27,8 +27,16 @@ export interface SamplingPolicyOptions {
   readonly shape: Pick<SegmentShape, "actions" | "masked">;
   /** The parameters that `logits` reads. */
   readonly network: { readonly vector: Variable; readonly layout: Layout };
-  /** Logits of all agents' actions, `[S, N, O] -> [S, N, A]`. */
-  logits(views: Views, observations: Expr): Expr;
+  /** Logits of all agents' actions `[S, N, A]`; what it says of unavailable actions does not matter. */
+  logits(views: Views, team: TeamView): Expr;
+}
+
+/** What a team sees in `S` samples. */
+interface TeamView {
+  /** `[S, N, O]` */
+  readonly observations: Expr;
+  /** 1 for actions that may be played, where there are masks, `[S, N, A]`. */
+  readonly available?: Expr;
 }
 
 /** A policy without memory that draws every agent's action from a distribution when told to explore. */
@@ -59,9 +67,9 @@ export function samplingPolicy(engine: Engine, options: SamplingPolicyOptions): 
     noise: float(size, agents, shape.actions),
     ...(shape.masked ? { available: float(size, agents, shape.actions) } : {}),
   });
-  type Leaves = Readonly<Record<"observations" | "noise", Expr>> & { readonly available?: Expr };
-  const draw = (parameters: Expr, { observations, noise, available }: Leaves) => {
-    const all = logits(unpack(parameters, network.layout), observations);
+  const draw = (parameters: Expr, { noise, ...team }: TeamView & { readonly noise: Expr }) => {
+    const all = logits(unpack(parameters, network.layout), team);
+    const { available } = team;
     const logProbabilities = logSoftmax(available === undefined ? all : maskLogits(all, available));
     const actions = cast(argMax(add(logProbabilities, noise), -1), "int32");
     return { results: { actions, logProbabilities: pick(logProbabilities, actions) } };
