@@ -1,0 +1,17 @@
+/**
+ * The loops of exact evaluation, compiled to WebAssembly by AssemblyScript: arithmetic two numbers at a time, and the same bits
+ * on every machine.
+ *
+ * Addresses, widths and strides are in bytes. Each block of numbers begins at a multiple of 16 and has room for two numbers
+ * more, so that loops over pairs may run one number over the end of a row.
+ *
+ * Engines move what stays the same in a loop into it, unless it was loaded from memory. So that is what is done before a loop.
+ */
+export { accumulateLevel, gather, multiplyLevel } from "./action-tree";
+export { addReward, averageReward, weightAdvantages } from "./evaluation";
+export { solveSystem } from "./linear-system";
+export { addBarrier, addScaled, areFinite, projectRows, softmaxRows } from "./softmax";
+export { averageTable, expectTable, replaceDigit } from "./transition";
+
+/** The first address that is free. */
+export const firstFree: usize = __heap_base;

@@ -1,0 +1,178 @@
+import { InputError } from "../errors.ts";
+import { kernelsBinary } from "./kernels-binary.ts";
+
+/** What is used of the global that every engine has and the language's own library does not declare. */
+declare const WebAssembly: {
+  readonly Memory: new (pages: { readonly initial: number }) => Memory;
+  readonly Module: new (binary: Uint8Array) => object;
+  readonly Instance: new (
+    module: object,
+    imports: { readonly env: { readonly memory: Memory } },
+  ) => { readonly exports: unknown };
+};
+
+interface Memory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+
+/** Numbers in a kernel memory. */
+export interface Block {
+  /** Where they begin, in bytes. */
+  readonly address: number;
+  readonly length: number;
+}
+
+/** The memory that kernels work on; everything that works together shares one. */
+export interface KernelMemory {
+  readonly kernels: Kernels;
+  /**
+   * Room for numbers, which are zero.
+   *
+   * @throws InputError when the memory cannot grow so far
+   */
+  reserve(length: number): Block;
+  /** Keeps a copy of numbers. */
+  keep(numbers: ArrayLike<number>): Block;
+  /** Keeps a copy of integers of at least 0, in 32 bits each. Returns their address. */
+  keepIndices(indices: ArrayLike<number>): number;
+  /** The numbers of a block themselves. Views taken before the last `reserve` or `keep` are void. */
+  view(block: Block): Float64Array;
+}
+
+/**
+ * What `packages/core/kernels` exports; its sources say what each does. Addresses, widths, strides and rows are in bytes, all
+ * else counts.
+ */
+export interface Kernels {
+  softmaxRows(theta: number, out: number, rows: number, choices: number): void;
+  projectRows(gradient: number, conditionals: number, rows: number, choices: number): void;
+  addBarrier(gradient: number, conditionals: number, count: number, weight: number, share: number): void;
+  addScaled(theta: number, gradient: number, count: number, scale: number): void;
+  areFinite(numbers: number, count: number): number;
+  multiplyLevel(
+    above: number,
+    below: number,
+    rows: number,
+    count: number,
+    factors: number,
+    choices: number,
+  ): void;
+  accumulateLevel(
+    above: number,
+    below: number,
+    rows: number,
+    count: number,
+    out: number,
+    choices: number,
+  ): void;
+  gather(numbers: number, out: number, rows: number, width: number, index: number): void;
+  replaceDigit(
+    numbers: number,
+    out: number,
+    left: number,
+    right: number,
+    sizeX: number,
+    sizeY: number,
+    factor: number,
+    strideX: number,
+    strideY: number,
+    strideL: number,
+  ): void;
+  averageTable(
+    table: number,
+    strideTable: number,
+    weights: number,
+    out: number,
+    strideOut: number,
+    states: number,
+    actions: number,
+  ): void;
+  expectTable(table: number, rows: number, values: number, out: number, states: number): void;
+  averageReward(
+    policy: number,
+    reward: number,
+    out: number,
+    stride: number,
+    states: number,
+    width: number,
+  ): void;
+  addReward(
+    reward: number,
+    expected: number,
+    stride: number,
+    out: number,
+    states: number,
+    width: number,
+  ): void;
+  weightAdvantages(
+    reward: number,
+    expected: number,
+    stride: number,
+    actionValues: number,
+    policy: number,
+    stateValues: number,
+    visitation: number,
+    out: number,
+    states: number,
+    width: number,
+  ): void;
+  solveSystem(
+    matrix: number,
+    states: number,
+    size: number,
+    m: number,
+    inverse: number,
+    values: number,
+    visitation: number,
+  ): number;
+}
+
+const PAGE_BYTES = 2 ** 16;
+/** Blocks begin at multiples of a cache line. */
+const ALIGNMENT_BYTES = 64;
+/** Loops over pairs may run over the end of a block by two numbers. */
+const SPARE_BYTES = 16;
+
+/** An empty memory with kernels of its own. */
+export function kernelMemory(): KernelMemory {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const binary = Uint8Array.from(atob(kernelsBinary), (character) => character.charCodeAt(0));
+  // Engines keep what they have compiled: the same bytes again cost next to nothing.
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } });
+  const kernels = exports as Kernels & { readonly firstFree: { readonly value: number } };
+  let free = kernels.firstFree.value;
+
+  const reserveBytes = (bytes: number): number => {
+    const address = Math.ceil(free / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+    const end = address + bytes + SPARE_BYTES;
+    const missing = Math.ceil((end - memory.buffer.byteLength) / PAGE_BYTES);
+    try {
+      if (missing > 0) memory.grow(missing);
+    } catch {
+      throw new InputError(
+        `game: exact evaluation needs more than ${Math.floor(end / 2 ** 20)} MiB, more than its memory can hold`,
+      );
+    }
+    free = end;
+    return address;
+  };
+  const reserve = (length: number): Block => ({ address: reserveBytes(8 * length), length });
+  const view = ({ address, length }: Block) => new Float64Array(memory.buffer, address, length);
+
+  return {
+    kernels,
+    reserve,
+    keep(numbers) {
+      const block = reserve(numbers.length);
+      view(block).set(numbers);
+      return block;
+    },
+    keepIndices(indices) {
+      const address = reserveBytes(4 * indices.length);
+      new Uint32Array(memory.buffer, address, indices.length).set(indices);
+      return address;
+    },
+    view,
+  };
+}
