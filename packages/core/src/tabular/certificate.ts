@@ -192,9 +192,7 @@ export async function certify(
 /** States that some policy never visits, in increasing order. */
 function neverSurelyVisited(game: FiniteGame): number[] {
   const { unreachable, avoidable } = unvisitedStates(game);
-  // Without a future, nothing but where it starts is visited.
-  const later = game.discount > 0 ? [...unreachable, ...avoidable] : [...game.initial.keys()];
-  return later.filter((s) => game.initial[s] === 0).sort((a, b) => a - b);
+  return [...unreachable, ...avoidable].sort((a, b) => a - b);
 }
 
 /** The nested form that `gameFromJson` reads. */

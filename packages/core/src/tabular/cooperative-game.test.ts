@@ -9,6 +9,7 @@ import {
   gameFromJson,
   randomGame,
 } from "./cooperative-game.ts";
+import { kernelMemory } from "./kernels.ts";
 import { policyEvaluator } from "./policy-evaluator.ts";
 import { evaluatePolicy, optimalValue } from "./policy-value.ts";
 
@@ -158,12 +159,15 @@ test("factored and dense transitions give the same values, visits and optimum", 
     const policy = randomGame({ actions: [1], states: joint }, createRng(4)).transition;
     const table = new Float64Array(game.states * joint);
     for (let s = 0; s < game.states; s++) table.set(policy.subarray(0, joint), s * joint);
-    const [a, b] = [policyEvaluator(game), policyEvaluator(dense)];
-    expect(a.solveValues(table)).toBeCloseTo(b.solveValues(table), 11);
-    a.solveVisitation();
-    b.solveVisitation();
-    a.computeActionValues();
-    b.computeActionValues();
+    const [a, b] = [game, dense].map((form) => {
+      const memory = kernelMemory();
+      const evaluator = policyEvaluator(memory, form);
+      const value = evaluator.solve(memory.keep(table));
+      evaluator.computeActionValues();
+      const { visitation, actionValues } = evaluator;
+      return { value, visitation: memory.view(visitation), actionValues: memory.view(actionValues) };
+    });
+    expect(a.value).toBeCloseTo(b.value, 11);
     a.visitation.forEach((visits, s) => {
       expect(visits).toBeCloseTo(b.visitation[s], 11);
     });

@@ -106,6 +106,7 @@ export function createAscent(
     }),
   });
 
+  /** Looks at the gradient, and takes a step where the start goes on. */
   const step = (run: Run) => {
     const { theta } = run;
     const { gradient } = policy;
@@ -121,13 +122,38 @@ export function createAscent(
     else addScaled(theta, stepSize, gradient);
   };
 
+  /** How many steps a start can take before anybody looks at its gradient. */
+  const unseenSteps = ({ iteration }: Run): number => {
+    if (adaptive || level >= 0) return 0;
+    let next = Math.max(iteration, iterations);
+    for (const at of recordAt) if (at >= iteration && at < next) next = at;
+    return next - iteration;
+  };
+
+  /** Takes steps while the start is running. Returns whether its parameters are finite. */
+  const walk = (run: Run, steps: number): boolean => {
+    let finite = true;
+    while (steps > 0 && run.status === "running") {
+      const unseen = Math.min(steps, unseenSteps(run));
+      if (unseen > 0) {
+        finite = policy.ascend(run.theta, { stepSize, steps: unseen, lambda });
+        run.iteration += unseen;
+        steps -= unseen;
+      } else {
+        step(run);
+        finite = run.theta.every(Number.isFinite);
+        steps--;
+      }
+    }
+    return finite;
+  };
+
   return {
     policy,
     optimum,
     advance(steps) {
       runs.forEach((run, index) => {
-        for (let taken = 0; taken < steps && run.status === "running"; taken++) step(run);
-        if (run.theta.every(Number.isFinite)) return;
+        if (walk(run, steps)) return;
         throw new InputError(
           `gradient ascent: start ${index} diverged by iteration ${run.iteration}, expected a step size below ${stepSize}`,
         );

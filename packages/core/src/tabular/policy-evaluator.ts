@@ -1,27 +1,27 @@
 import type { CooperativeMarkovGame } from "./cooperative-game.ts";
 import { jointActionCount } from "./joint-action.ts";
-import { luFactor, luSolve, luSolveTransposed } from "./linear-solve.ts";
-import { transitionOperator } from "./transition-operator.ts";
+import type { Block, KernelMemory } from "./kernels.ts";
+import { rowLength, transitionOperator } from "./transition-operator.ts";
 
-/** Exact evaluation of joint policies of one game, in memory that is kept: nothing is allocated by its functions. */
+/** Exact evaluation of joint policies of one game. */
 export interface PolicyEvaluator {
   /** `V(s)` of the policy solved last, `[S]`. */
-  readonly stateValues: Float64Array;
+  readonly stateValues: Block;
   /** Discounted expected visits of each state from `mu` under the policy solved last, `[S]`. */
-  readonly visitation: Float64Array;
+  readonly visitation: Block;
   /** `Q(s, a)` of the values solved last, `[S, A]`. */
-  readonly actionValues: Float64Array;
+  readonly actionValues: Block;
   /**
-   * Factors `I - gamma P_pi` and solves it for `stateValues`.
+   * Solves `(I - gamma P_pi) V = r_pi` for `stateValues`, and the transposed system for `visitation`.
    *
    * @param jointPolicy `pi(a|s)`, `[S, A]`
    * @returns `V(mu)`
    */
-  solveValues(jointPolicy: Float64Array): number;
-  /** Solves the transposed system, with the same factors, for `visitation`. */
-  solveVisitation(): void;
+  solve(jointPolicy: Block): number;
   /** Computes `actionValues` from `stateValues`. */
   computeActionValues(): void;
+  /** As `computeActionValues`, and fills `out` `[S, A]` with `d(s) pi(a|s) (Q(s, a) - V(s))` of the policy solved last. */
+  weightAdvantages(jointPolicy: Block, out: Block): void;
 }
 
 /**
@@ -30,63 +30,73 @@ export interface PolicyEvaluator {
  * @param reward `r[s][a]`, `[S, A]`
  */
 export function policyEvaluator(
+  memory: KernelMemory,
   game: CooperativeMarkovGame,
   reward: Float64Array = game.reward,
 ): PolicyEvaluator {
+  const { kernels } = memory;
   const { states, initial, discount } = game;
   const joint = jointActionCount(game.actions);
-  const operator = transitionOperator(game);
-  const factors = new Float64Array(states * states);
-  const inverseDiagonal = new Float64Array(states);
-  const stateValues = new Float64Array(states);
-  const visitation = new Float64Array(states);
-  const actionValues = new Float64Array(states * joint);
+  const operator = transitionOperator(memory, game, discount);
+  const rewards = memory.keep(reward);
+  // The system is that of gamma P_pi - I, so that values and visits come from the negative reward and initial distribution.
+  const stride = rowLength(states);
+  const size = stride - 4;
+  const matrix = memory.reserve((size + 2) * stride);
+  const negativeInitial = memory.reserve(size);
+  memory.view(negativeInitial).set(initial.map((mass) => -mass));
+  const inverse = memory.reserve(size);
+  const padded = { stateValues: memory.reserve(size), visitation: memory.reserve(size) };
+  const actionValues = memory.reserve(states * joint);
   return {
-    stateValues,
-    visitation,
+    stateValues: { ...padded.stateValues, length: states },
+    visitation: { ...padded.visitation, length: states },
     actionValues,
-    solveValues(jointPolicy) {
-      averageReward(jointPolicy, reward, stateValues);
-      operator.averageOverActions(jointPolicy, factors);
-      subtractFromIdentity(factors, discount, states);
-      luFactor(factors, states, inverseDiagonal);
-      luSolve(factors, states, inverseDiagonal, stateValues);
-      return dot(initial, stateValues);
-    },
-    solveVisitation() {
-      visitation.set(initial);
-      luSolveTransposed(factors, states, inverseDiagonal, visitation);
+    solve(jointPolicy) {
+      operator.averageOverActions(jointPolicy, matrix);
+      kernels.averageReward(
+        jointPolicy.address,
+        rewards.address,
+        matrix.address + 8 * size,
+        8 * stride,
+        states,
+        8 * joint,
+      );
+      return kernels.solveSystem(
+        matrix.address,
+        states,
+        size,
+        negativeInitial.address,
+        inverse.address,
+        padded.stateValues.address,
+        padded.visitation.address,
+      );
     },
     computeActionValues() {
-      operator.expectNext(stateValues, actionValues);
-      addReward(actionValues, reward, discount);
+      operator.expectNext(padded.stateValues);
+      kernels.addReward(
+        rewards.address,
+        operator.expected.address,
+        operator.strideExpected,
+        actionValues.address,
+        states,
+        8 * joint,
+      );
+    },
+    weightAdvantages(jointPolicy, out) {
+      operator.expectNext(padded.stateValues);
+      kernels.weightAdvantages(
+        rewards.address,
+        operator.expected.address,
+        operator.strideExpected,
+        actionValues.address,
+        jointPolicy.address,
+        padded.stateValues.address,
+        padded.visitation.address,
+        out.address,
+        states,
+        8 * joint,
+      );
     },
   };
-}
-
-/** `r_pi(s) = sum_a pi(a|s) r(s, a)`. */
-function averageReward(jointPolicy: Float64Array, reward: Float64Array, out: Float64Array): void {
-  const joint = reward.length / out.length;
-  for (let s = 0; s < out.length; s++) {
-    let expected = 0;
-    for (let k = s * joint; k < (s + 1) * joint; k++) expected += jointPolicy[k] * reward[k];
-    out[s] = expected;
-  }
-}
-
-/** `I - gamma P` in place of `P`. */
-function subtractFromIdentity(matrix: Float64Array, discount: number, size: number): void {
-  for (let k = 0; k < matrix.length; k++) matrix[k] *= -discount;
-  for (let k = 0; k < matrix.length; k += size + 1) matrix[k] += 1;
-}
-
-/** `r + gamma E[V]` in place of `E[V]`. */
-function addReward(expected: Float64Array, reward: Float64Array, discount: number): void {
-  for (let k = 0; k < expected.length; k++) expected[k] = reward[k] + discount * expected[k];
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let k = 0; k < a.length; k++) sum += a[k] * b[k];
-  return sum;
 }

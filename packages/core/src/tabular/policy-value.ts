@@ -1,5 +1,6 @@
 import type { CooperativeMarkovGame } from "./cooperative-game.ts";
 import { jointActionCount } from "./joint-action.ts";
+import { type Block, kernelMemory } from "./kernels.ts";
 import { policyEvaluator } from "./policy-evaluator.ts";
 
 /** What a stationary policy is worth, exactly. */
@@ -20,10 +21,11 @@ export interface PolicyEvaluation {
  */
 export function evaluatePolicy(game: CooperativeMarkovGame, jointPolicy: Float64Array): PolicyEvaluation {
   expectPolicy(jointPolicy, game.states, jointActionCount(game.actions));
-  const evaluator = policyEvaluator(game);
-  const value = evaluator.solveValues(jointPolicy);
-  evaluator.solveVisitation();
-  return { value, stateValues: evaluator.stateValues, visitation: evaluator.visitation };
+  const memory = kernelMemory();
+  const evaluator = policyEvaluator(memory, game);
+  const value = evaluator.solve(memory.keep(jointPolicy));
+  const copy = (block: Block) => memory.view(block).slice();
+  return { value, stateValues: copy(evaluator.stateValues), visitation: copy(evaluator.visitation) };
 }
 
 /** The best that any joint policy can reach. */
@@ -44,22 +46,27 @@ export interface Optimum {
 export function optimalValue(game: CooperativeMarkovGame, reward: Float64Array = game.reward): Optimum {
   const { states } = game;
   const joint = jointActionCount(game.actions);
-  const { stateValues, actionValues, solveValues, computeActionValues } = policyEvaluator(game, reward);
+  const memory = kernelMemory();
+  const evaluator = policyEvaluator(memory, game, reward);
+  const table = memory.reserve(states * joint);
+  const choices = memory.view(table);
+  const stateValues = memory.view(evaluator.stateValues);
+  const actionValues = memory.view(evaluator.actionValues);
   const policy = new Int32Array(states);
-  const table = new Float64Array(states * joint);
   let best: Optimum | undefined;
   for (let previous = Number.NEGATIVE_INFINITY; ; ) {
-    table.fill(0);
-    for (let s = 0; s < states; s++) table[s * joint + policy[s]] = 1;
-    const value = solveValues(table);
+    choices.fill(0);
+    for (let s = 0; s < states; s++) choices[s * joint + policy[s]] = 1;
+    const value = evaluator.solve(table);
     const total = stateValues.reduce((sum, stateValue) => sum + stateValue, 0);
     // Each exact improvement raises the values of all states; where rounding ends that, so does the search.
     if (best !== undefined && !(total > previous)) return best;
     best = { value, stateValues: stateValues.slice(), policy: policy.slice() };
     previous = total;
-    computeActionValues();
+    evaluator.computeActionValues();
+    const least = leastImprovement(stateValues);
     for (let s = 0; s < states; s++) {
-      let highest = actionValues[s * joint + policy[s]] + 1e-13 * (1 + Math.abs(stateValues[s]));
+      let highest = actionValues[s * joint + policy[s]] + least;
       for (let a = 0; a < joint; a++) {
         if (actionValues[s * joint + a] > highest) {
           highest = actionValues[s * joint + a];
@@ -68,6 +75,11 @@ export function optimalValue(game: CooperativeMarkovGame, reward: Float64Array =
       }
     }
   }
+}
+
+/** What values of actions must differ by to be more than rounding. */
+export function leastImprovement(stateValues: Float64Array): number {
+  return 1e-13 * stateValues.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 }
 
 /**

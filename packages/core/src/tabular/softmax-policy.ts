@@ -4,6 +4,7 @@ import { actionTree } from "./action-tree.ts";
 import { bestDeviation, type DeviationView } from "./best-deviation.ts";
 import type { CooperativeMarkovGame } from "./cooperative-game.ts";
 import { jointActionCount } from "./joint-action.ts";
+import { kernelMemory } from "./kernels.ts";
 import { policyEvaluator } from "./policy-evaluator.ts";
 import { type ThetaLayout, thetaLayout } from "./theta-layout.ts";
 
@@ -38,6 +39,14 @@ export interface ExactSoftmaxPolicy {
    */
   differentiate(theta: Float64Array, lambda?: number): number;
   /**
+   * Takes steps of gradient ascent on `L_lambda` in place, `theta <- theta + stepSize gradient`. The arrays hold what
+   * `differentiate` filled in the last step. Returns whether the parameters are still finite.
+   */
+  ascend(
+    theta: Float64Array,
+    options: { readonly stepSize: number; readonly steps: number; readonly lambda?: number },
+  ): boolean;
+  /**
    * `L_lambda = V(mu) + lambda sum_i (sum_{s,k,u} log pi^i(u|s,k) / (S |A^{P^i}| |A^i|) + log |A^i|)` (BN-rates,
    * Section 4.1). Fills what `evaluate` fills.
    */
@@ -56,166 +65,126 @@ export interface ExactSoftmaxPolicy {
 }
 
 /**
- * @throws InputError when the DAG has another number of agents than the game
+ * @throws InputError when the DAG has another number of agents than the game, or the game is too large
  */
 export function exactSoftmaxPolicy(game: CooperativeMarkovGame, dag: Dag): ExactSoftmaxPolicy {
   const layout = thetaLayout(game, dag);
   const { states, actions, parentActions, offsets, size } = layout;
   const agents = actions.length;
   const joint = jointActionCount(actions);
-  const tree = actionTree(layout);
-  const evaluator = policyEvaluator(game);
-  const { stateValues, visitation, actionValues } = evaluator;
-  const conditionals = new Float64Array(size);
-  const jointPolicy = new Float64Array(states * joint);
-  const gradient = new Float64Array(size);
-  const weighted = new Float64Array(states * joint);
+  const memory = kernelMemory();
+  const { kernels, view } = memory;
+  const tree = actionTree(memory, layout);
+  const evaluator = policyEvaluator(memory, game);
+  const theta = memory.reserve(size);
+  const conditionals = memory.reserve(size);
+  const gradient = memory.reserve(size);
+  const jointPolicy = memory.reserve(states * joint);
+  const weighted = memory.reserve(states * joint);
+  const deviate = bestDeviation(memory, layout, tree, evaluator);
+  const ownTheta = view(theta);
+  const ownGradient = view(gradient);
+  const stretches = equallyWideRows(layout);
 
-  const prepare = (theta: Float64Array) => {
-    if (theta.length !== size) {
-      throw new InputError(`theta has ${theta.length} entries, expected ${size}`);
+  const take = (given: Float64Array) => {
+    if (given.length !== size) {
+      throw new InputError(`theta has ${given.length} entries, expected ${size}`);
     }
-    for (let i = 0; i < agents; i++) {
-      const end = offsets[i] + states * parentActions[i] * actions[i];
-      softmaxRows(theta, conditionals, offsets[i], end, actions[i]);
-    }
-    tree.multiply(conditionals, jointPolicy);
-    return evaluator.solveValues(jointPolicy);
+    ownTheta.set(given);
   };
 
-  const evaluate = (theta: Float64Array) => {
-    const value = prepare(theta);
-    evaluator.solveVisitation();
+  const evaluateOwn = () => {
+    for (const { from, rows, choices } of stretches) {
+      kernels.softmaxRows(theta.address + from, conditionals.address + from, rows, choices);
+    }
+    tree.multiply(conditionals, jointPolicy);
+    return evaluator.solve(jointPolicy);
+  };
+
+  const evaluate = (given: Float64Array) => {
+    take(given);
+    return evaluateOwn();
+  };
+
+  const differentiateOwn = (lambda: number) => {
+    const value = evaluateOwn();
+    evaluator.weightAdvantages(jointPolicy, weighted);
+    ownGradient.fill(0);
+    tree.accumulate(weighted, gradient);
+    for (const { from, rows, choices } of stretches) {
+      kernels.projectRows(gradient.address + from, conditionals.address + from, rows, choices);
+    }
+    if (lambda > 0) addBarrier(lambda);
     return value;
   };
 
-  const deviate = bestDeviation(game, layout, tree);
+  const addBarrier = (lambda: number) => {
+    actions.forEach((choices, i) => {
+      const rows = states * parentActions[i];
+      const [slope, pi] = [gradient, conditionals].map(({ address }) => address + 8 * offsets[i]);
+      kernels.addBarrier(slope, pi, rows * choices, lambda / rows, 1 / choices);
+    });
+  };
 
-  const gaps = (theta: Float64Array, sees: DeviationView) => {
-    const value = evaluate(theta);
-    return Float64Array.from(
-      { length: agents },
-      (_, i) => deviate(conditionals, jointPolicy, i, sees) - value,
-    );
+  const gaps = (given: Float64Array, sees: DeviationView) => {
+    const value = evaluate(given);
+    const found = actions.map((_, i) => deviate(conditionals, jointPolicy, i, sees) - value);
+    evaluator.solve(jointPolicy);
+    return Float64Array.from(found);
   };
 
   return {
     game,
     layout,
-    conditionals,
-    jointPolicy,
-    stateValues,
-    actionValues,
-    visitation,
-    gradient,
+    conditionals: view(conditionals),
+    jointPolicy: view(jointPolicy),
+    stateValues: view(evaluator.stateValues),
+    actionValues: view(evaluator.actionValues),
+    visitation: view(evaluator.visitation),
+    gradient: ownGradient,
     evaluate,
-    differentiate(theta, lambda = 0) {
-      const value = prepare(theta);
-      evaluator.solveVisitation();
-      evaluator.computeActionValues();
-      weightAdvantages(visitation, jointPolicy, actionValues, stateValues, weighted);
-      gradient.fill(0);
-      tree.accumulate(weighted, gradient);
-      for (let i = 0; i < agents; i++) {
-        const barrier = lambda / (states * parentActions[i]);
-        const end = offsets[i] + states * parentActions[i] * actions[i];
-        projectRows(gradient, conditionals, offsets[i], end, actions[i], barrier);
-      }
-      return value;
+    differentiate(given, lambda = 0) {
+      take(given);
+      return differentiateOwn(lambda);
     },
-    regularisedValue(theta, lambda) {
-      const value = evaluate(theta);
+    ascend(given, { stepSize, steps, lambda = 0 }) {
+      take(given);
+      for (let step = 0; step < steps; step++) {
+        differentiateOwn(lambda);
+        kernels.addScaled(theta.address, gradient.address, size, stepSize);
+      }
+      given.set(ownTheta);
+      return kernels.areFinite(theta.address, size) === 1;
+    },
+    regularisedValue(given, lambda) {
+      const value = evaluate(given);
       let barrier = 0;
       for (let i = 0; i < agents; i++) {
         const end = offsets[i] + states * parentActions[i] * actions[i];
         let sum = 0;
         for (let row = offsets[i]; row < end; row += actions[i]) {
-          sum += sumOfLogProbabilities(theta, row, actions[i]);
+          sum += sumOfLogProbabilities(given, row, actions[i]);
         }
         barrier += sum / (states * parentActions[i] * actions[i]) + Math.log(actions[i]);
       }
       return value + lambda * barrier;
     },
     // The agent may keep its policy, so that a gap below zero is rounding.
-    equilibriumGaps: (theta) => gaps(theta, "parents").map((gap) => Math.max(0, gap)),
-    unconditionalGaps: (theta) => gaps(theta, "state"),
+    equilibriumGaps: (given) => gaps(given, "parents").map((gap) => Math.max(0, gap)),
+    unconditionalGaps: (given) => gaps(given, "state"),
   };
 }
 
-/**
- * `d(s) pi(a|s) (Q(s, a) - V(s))`. Any number may be taken off all Q-values of a state; its value keeps the sums of the
- * gradient's rows at rounding error.
- */
-function weightAdvantages(
-  visitation: Float64Array,
-  jointPolicy: Float64Array,
-  actionValues: Float64Array,
-  stateValues: Float64Array,
-  out: Float64Array,
-): void {
-  const joint = out.length / visitation.length;
-  for (let s = 0; s < visitation.length; s++) {
-    const visits = visitation[s];
-    const baseline = stateValues[s];
-    for (let k = s * joint; k < (s + 1) * joint; k++) {
-      out[k] = visits * jointPolicy[k] * (actionValues[k] - baseline);
-    }
-  }
-}
-
-function softmaxRows(
-  theta: Float64Array,
-  out: Float64Array,
-  from: number,
-  end: number,
-  choices: number,
-): void {
-  if (choices === 2) {
-    // Without a branch on which is larger; a ratio of 0 or infinity gives exactly 0 and 1.
-    for (let row = from; row < end; row += 2) {
-      const ratio = Math.exp(theta[row + 1] - theta[row]);
-      out[row] = 1 / (1 + ratio);
-      out[row + 1] = 1 / (1 + 1 / ratio);
-    }
-    return;
-  }
-  for (let row = from; row < end; row += choices) {
-    let highest = theta[row];
-    for (let u = 1; u < choices; u++) if (theta[row + u] > highest) highest = theta[row + u];
-    let sum = 0;
-    for (let u = 0; u < choices; u++) {
-      const power = Math.exp(theta[row + u] - highest);
-      out[row + u] = power;
-      sum += power;
-    }
-    for (let u = 0; u < choices; u++) out[row + u] /= sum;
-  }
-}
-
-/** Turns sums `g` into `g - pi W + barrier (1/|A^i| - pi)`, where `W` is the sum of the row. */
-function projectRows(
-  gradient: Float64Array,
-  conditionals: Float64Array,
-  from: number,
-  end: number,
-  choices: number,
-  barrier: number,
-): void {
-  if (choices === 2) {
-    const share = barrier / 2;
-    for (let row = from; row < end; row += 2) {
-      const sum = gradient[row] + gradient[row + 1] + barrier;
-      gradient[row] += share - conditionals[row] * sum;
-      gradient[row + 1] += share - conditionals[row + 1] * sum;
-    }
-    return;
-  }
-  const share = barrier / choices;
-  for (let row = from; row < end; row += choices) {
-    let sum = barrier;
-    for (let u = 0; u < choices; u++) sum += gradient[row + u];
-    for (let u = 0; u < choices; u++) gradient[row + u] += share - conditionals[row + u] * sum;
-  }
+/** Stretches of theta, as bytes from its beginning, whose rows have as many choices. */
+function equallyWideRows({ actions, states, parentActions, offsets }: ThetaLayout) {
+  const stretches: { readonly from: number; readonly choices: number; rows: number }[] = [];
+  actions.forEach((choices, i) => {
+    const rows = states * parentActions[i];
+    const last = stretches.at(-1);
+    if (last?.choices === choices) last.rows += rows;
+    else stretches.push({ from: 8 * offsets[i], choices, rows });
+  });
+  return stretches;
 }
 
 /** `sum_u log softmax(theta)[u]` of one row, exact where probabilities underflow. */

@@ -1,35 +1,50 @@
 import type { CooperativeMarkovGame, FactoredTransition } from "./cooperative-game.ts";
 import { jointActionCount } from "./joint-action.ts";
+import type { Block, KernelMemory } from "./kernels.ts";
 
-/** The two products with a game's transition that exact evaluation is made of. Neither allocates. */
+/** The two products with a game's transition that exact evaluation is made of, both times a scale. */
 export interface TransitionOperator {
   /**
    * `P_pi[s][s'] = sum_a pi(a|s) P(s'|s, a)`.
    *
    * @param weights `pi(a|s)`, or any weights, `[S, A]`
-   * @param out `[S, S]`
+   * @param out `[S, rowLength(S)]`, what follows the first `S` numbers of a row being left as it is or meaningless
    */
-  averageOverActions(weights: Float64Array, out: Float64Array): void;
+  averageOverActions(weights: Block, out: Block): void;
   /**
-   * `sum_s' P(s'|s, a) V(s')`.
+   * Fills `expected` with `sum_s' P(s'|s, a) V(s')`.
    *
-   * @param values `V`, `[S]`
-   * @param out `[S, A]`
+   * @param values `V`, `[S]`, with room for and a zero in `rowLength(S)` numbers
    */
-  expectNext(values: Float64Array, out: Float64Array): void;
+  expectNext(values: Block): void;
+  /** `[S, A]`, or `[A]` where all states share a transition. */
+  readonly expected: Block;
+  /** From the numbers of one state in `expected` to those of the next, in bytes; 0 where all states share a transition. */
+  readonly strideExpected: number;
+}
+
+/** Numbers in a row of a matrix over states: for kernels a multiple of four, and four more for right-hand sides. */
+export function rowLength(states: number): number {
+  return 4 * Math.ceil(states / 4) + 4;
 }
 
 /**
  * The operator of a game. A dense transition that is the same in every state is used as such, and as a product over
  * agents where it is one.
  */
-export function transitionOperator(game: CooperativeMarkovGame): TransitionOperator {
+export function transitionOperator(
+  memory: KernelMemory,
+  game: CooperativeMarkovGame,
+  scale: number,
+): TransitionOperator {
   const { transition, states, actions } = game;
-  if (!(transition instanceof Float64Array)) return factoredOperator(game, transition);
+  if (!(transition instanceof Float64Array)) return factoredOperator(memory, game, transition, scale);
   const block = jointActionCount(actions) * states;
-  if (dependsOnState(transition, states, block)) return denseOperator(game, transition, block);
-  const factored = findFactors(transition.subarray(0, block), actions, states);
-  return factored === undefined ? denseOperator(game, transition, 0) : factoredOperator(game, factored);
+  if (dependsOnState(transition, states, block)) return denseOperator(memory, game, transition, scale);
+  const shared = transition.subarray(0, block);
+  const factored = findFactors(shared, actions, states);
+  if (factored !== undefined) return factoredOperator(memory, game, factored, scale);
+  return denseOperator(memory, game, shared, scale);
 }
 
 /**
@@ -71,84 +86,40 @@ function findFactors(
   return { localStates: actions, factors };
 }
 
-/** @param stride how far the rows of one state are from those of the next; 0 where all states share theirs */
+/** @param transition `[S, A, S]`, or `[A, S]` of all states */
 function denseOperator(
-  game: CooperativeMarkovGame,
+  memory: KernelMemory,
+  { states, actions }: CooperativeMarkovGame,
   transition: Float64Array,
-  stride: number,
+  scale: number,
 ): TransitionOperator {
-  const { states } = game;
-  const joint = jointActionCount(game.actions);
-  /** Expectations of joint actions `a` to `a + 3` in state `s`: four sums at a time wait less for each other. */
-  const expectFour = (values: Float64Array, out: Float64Array, s: number, a: number) => {
-    const r0 = s * stride + a * states;
-    const r1 = r0 + states;
-    const r2 = r1 + states;
-    const r3 = r2 + states;
-    let sum0 = 0;
-    let sum1 = 0;
-    let sum2 = 0;
-    let sum3 = 0;
-    for (let next = 0; next < states; next++) {
-      const value = values[next];
-      sum0 += transition[r0 + next] * value;
-      sum1 += transition[r1 + next] * value;
-      sum2 += transition[r2 + next] * value;
-      sum3 += transition[r3 + next] * value;
-    }
-    const to = s * joint + a;
-    out[to] = sum0;
-    out[to + 1] = sum1;
-    out[to + 2] = sum2;
-    out[to + 3] = sum3;
-  };
+  const { kernels } = memory;
+  const joint = jointActionCount(actions);
+  const table = memory.keep(transition);
+  const entries = memory.view(table);
+  for (let k = 0; k < entries.length; k++) entries[k] *= scale;
+  const rows = transition.length / states;
+  const shared = rows === joint;
+  const expected = memory.reserve(rows);
   return {
     averageOverActions(weights, out) {
-      for (let s = 0; s < states; s++) {
-        const to = s * states;
-        out.fill(0, to, to + states);
-        let a = 0;
-        // Four rows at a time read and write the sums a quarter as often.
-        for (; a + 3 < joint; a += 4) {
-          const from = s * joint + a;
-          const w0 = weights[from];
-          const w1 = weights[from + 1];
-          const w2 = weights[from + 2];
-          const w3 = weights[from + 3];
-          if (w0 === 0 && w1 === 0 && w2 === 0 && w3 === 0) continue;
-          const r0 = s * stride + a * states;
-          const r1 = r0 + states;
-          const r2 = r1 + states;
-          const r3 = r2 + states;
-          for (let next = 0; next < states; next++) {
-            out[to + next] +=
-              w0 * transition[r0 + next] +
-              w1 * transition[r1 + next] +
-              w2 * transition[r2 + next] +
-              w3 * transition[r3 + next];
-          }
-        }
-        for (; a < joint; a++) {
-          const weight = weights[s * joint + a];
-          const row = s * stride + a * states;
-          for (let next = 0; next < states; next++) out[to + next] += weight * transition[row + next];
-        }
-      }
+      const strideTable = shared ? 0 : 8 * joint * states;
+      const strideOut = 8 * rowLength(states);
+      kernels.averageTable(
+        table.address,
+        strideTable,
+        weights.address,
+        out.address,
+        strideOut,
+        states,
+        joint,
+      );
     },
-    expectNext(values, out) {
-      const computed = stride === 0 ? 1 : states;
-      for (let s = 0; s < computed; s++) {
-        let a = 0;
-        for (; a + 3 < joint; a += 4) expectFour(values, out, s, a);
-        for (; a < joint; a++) {
-          const row = s * stride + a * states;
-          let sum = 0;
-          for (let next = 0; next < states; next++) sum += transition[row + next] * values[next];
-          out[s * joint + a] = sum;
-        }
-      }
-      for (let s = computed; s < states; s++) out.copyWithin(s * joint, 0, joint);
+    expectNext(values) {
+      kernels.expectTable(table.address, rows, values.address, expected.address, states);
     },
+    expected,
+    strideExpected: shared ? 0 : 8 * joint,
   };
 }
 
@@ -157,138 +128,85 @@ function denseOperator(
  * which costs `A sum_i S_i` in place of `A S`.
  */
 function factoredOperator(
-  game: CooperativeMarkovGame,
+  memory: KernelMemory,
+  { states, actions }: CooperativeMarkovGame,
   { localStates, factors }: FactoredTransition,
+  scale: number,
 ): TransitionOperator {
-  const { states, actions } = game;
+  const { kernels } = memory;
   const agents = actions.length;
   const joint = jointActionCount(actions);
-  const stateless = factors.every(
+  const shared = factors.every(
     (factor, i) => !dependsOnState(factor, localStates[i], actions[i] * localStates[i]),
   );
   // All states at once where their factors agree, else one state at a time.
-  const batches = stateless ? 1 : states;
+  const batches = shared ? 1 : states;
   const perBatch = states / batches;
+  // The digit replaced last, agent 0's, brings the scale.
+  const tables = factors.map(
+    (factor, i) => memory.keep(i === 0 ? factor.map((p) => p * scale) : factor).address,
+  );
   const widest = widestStage(actions, localStates);
-  const buffers = [new Float64Array(perBatch * widest), new Float64Array(perBatch * widest)];
-  const digits = new Int32Array(agents);
-  const readDigits = (s: number) => {
-    for (let i = agents - 1; i >= 0; i--) {
-      digits[i] = stateless ? 0 : s % localStates[i];
-      s = Math.floor(s / localStates[i]);
-    }
+  const buffers = [memory.reserve(perBatch * widest).address, memory.reserve(perBatch * widest).address];
+  const expected = memory.reserve(batches * joint);
+
+  /** Where the table of agent `i` begins for the local state that it has in state `s`. */
+  const tableOf = (i: number, s: number) => {
+    const local = Math.floor(s / jointActionCount(localStates.slice(i + 1))) % localStates[i];
+    return tables[i] + 8 * local * actions[i] * localStates[i];
   };
+  const tablesOfBatch = Array.from({ length: batches }, (_, s) => factors.map((__, i) => tableOf(i, s)));
+
   return {
     averageOverActions(weights, out) {
+      const stride = 8 * rowLength(states);
       for (let batch = 0; batch < batches; batch++) {
-        readDigits(batch);
-        let from = weights;
-        let fromAt = batch * joint;
+        let from = weights.address + 8 * batch * joint;
         // Digits to the left of agent i are still actions, those to the right already local states.
-        let left = (perBatch * joint) as number;
+        let left = perBatch * joint;
         let right = 1;
         for (let i = agents - 1; i >= 0; i--) {
-          left /= actions[i];
-          const to = i === 0 ? out : buffers[i % 2];
-          const toAt = i === 0 ? batch * states : 0;
-          const factorAt = digits[i] * actions[i] * localStates[i];
-          replaceDigit(
-            from,
-            fromAt,
-            to,
-            toAt,
-            left,
-            actions[i],
-            localStates[i],
-            right,
-            factors[i],
-            factorAt,
-            localStates[i],
-            1,
-          );
-          right *= localStates[i];
+          const [choices, locals] = [actions[i], localStates[i]];
+          left /= choices;
+          const to = i === 0 ? out.address + batch * stride : buffers[i % 2];
+          const strideLeft = i === 0 ? stride : 8 * locals * right;
+          const table = tablesOfBatch[batch][i];
+          kernels.replaceDigit(from, to, left, right, choices, locals, table, 8 * locals, 8, strideLeft);
+          right *= locals;
           from = to;
-          fromAt = 0;
         }
       }
     },
-    expectNext(values, out) {
-      const rows = stateless ? 1 : states;
-      for (let s = 0; s < rows; s++) {
-        readDigits(s);
-        let from = values;
+    expectNext(values) {
+      for (let batch = 0; batch < batches; batch++) {
+        let from = values.address;
         let left = states;
         let right = 1;
         for (let i = agents - 1; i >= 0; i--) {
-          left /= localStates[i];
-          const to = i === 0 ? out : buffers[i % 2];
-          const toAt = i === 0 ? s * joint : 0;
-          const factorAt = digits[i] * actions[i] * localStates[i];
-          replaceDigit(
+          const [choices, locals] = [actions[i], localStates[i]];
+          left /= locals;
+          const to = i === 0 ? expected.address + 8 * batch * joint : buffers[i % 2];
+          const table = tablesOfBatch[batch][i];
+          kernels.replaceDigit(
             from,
-            0,
             to,
-            toAt,
             left,
-            localStates[i],
-            actions[i],
             right,
-            factors[i],
-            factorAt,
-            1,
-            localStates[i],
+            locals,
+            choices,
+            table,
+            8,
+            8 * locals,
+            8 * choices * right,
           );
-          right *= actions[i];
+          right *= choices;
           from = to;
         }
       }
-      for (let s = rows; s < states; s++) out.copyWithin(s * joint, 0, joint);
     },
+    expected,
+    strideExpected: shared ? 0 : 8 * joint,
   };
-}
-
-/** `to[l, y, r] = sum_x from[l, x, r] factor[x, y]`, the entry `factor[x, y]` at `factorAt + x strideX + y strideY`. */
-function replaceDigit(
-  from: Float64Array,
-  fromAt: number,
-  to: Float64Array,
-  toAt: number,
-  left: number,
-  sizeX: number,
-  sizeY: number,
-  right: number,
-  factor: Float64Array,
-  factorAt: number,
-  strideX: number,
-  strideY: number,
-): void {
-  if (sizeX === 2 && sizeY === 2 && (right & (right - 1)) === 0) {
-    const f00 = factor[factorAt];
-    const f01 = factor[factorAt + strideY];
-    const f10 = factor[factorAt + strideX];
-    const f11 = factor[factorAt + strideX + strideY];
-    // One loop over all pairs: where `right` is a power of two, masks tell the digits left and right of the pair.
-    const low = right - 1;
-    for (let pair = 0; pair < left * right; pair++) {
-      const offset = ((pair & ~low) << 1) | (pair & low);
-      const x0 = from[fromAt + offset];
-      const x1 = from[fromAt + offset + right];
-      to[toAt + offset] = x0 * f00 + x1 * f10;
-      to[toAt + offset + right] = x0 * f01 + x1 * f11;
-    }
-    return;
-  }
-  for (let l = 0; l < left; l++) {
-    for (let y = 0; y < sizeY; y++) {
-      for (let r = 0; r < right; r++) {
-        let sum = 0;
-        for (let x = 0; x < sizeX; x++) {
-          sum += from[fromAt + (l * sizeX + x) * right + r] * factor[factorAt + x * strideX + y * strideY];
-        }
-        to[toAt + (l * sizeY + y) * right + r] = sum;
-      }
-    }
-  }
 }
 
 /** The most entries between any two digits being replaced, in either direction. */

@@ -1,8 +1,9 @@
 import { InputError } from "../errors.ts";
 import type { CooperativeMarkovGame } from "./cooperative-game.ts";
 import { jointActionCount } from "./joint-action.ts";
+import { kernelMemory } from "./kernels.ts";
 import { optimalValue } from "./policy-value.ts";
-import { transitionOperator } from "./transition-operator.ts";
+import { rowLength, transitionOperator } from "./transition-operator.ts";
 
 /** States that break the assumption `d_pi(s) > 0` for every policy and state, in increasing order. */
 export interface UnvisitedStates {
@@ -14,16 +15,20 @@ export interface UnvisitedStates {
 
 /**
  * The states that some policy never visits, found on the graph of positive transition probabilities. The bounds assume
- * that there are none (Subteams and BN-rates, Assumption 1); an initial distribution that is positive everywhere is enough.
+ * that there are none (Subteams and BN-rates, Assumption 1); an initial distribution that is positive everywhere is enough,
+ * and without a future (a discount of 0) it is needed.
  */
 export function unvisitedStates(game: CooperativeMarkovGame): UnvisitedStates {
   const { states, initial } = game;
   const joint = jointActionCount(game.actions);
-  const operator = transitionOperator(game);
   const reachable = reachableStates(game);
+  const memory = kernelMemory();
+  const operator = transitionOperator(memory, game, 1);
+  const marks = memory.reserve(rowLength(states));
+  const outside = memory.view(marks);
+  const leaving = memory.view(operator.expected);
   const unreachable: number[] = [];
   const avoidable: number[] = [];
-  const leaving = new Float64Array(states * joint);
   for (let s = 0; s < states; s++) {
     if (!reachable[s]) unreachable.push(s);
     else if (initial[s] === 0 && canAvoid(s)) avoidable.push(s);
@@ -32,14 +37,15 @@ export function unvisitedStates(game: CooperativeMarkovGame): UnvisitedStates {
 
   /** Whether the largest set of states without `s` that some policy never leaves holds all initial states. */
   function canAvoid(s: number): boolean {
-    const outside = new Float64Array(states);
+    outside.fill(0);
     outside[s] = 1;
     for (let shrunk = true; shrunk; ) {
       shrunk = false;
       // A sum of non-negative numbers is exactly zero only where all of them are.
-      operator.expectNext(outside, leaving);
+      operator.expectNext(marks);
       for (let x = 0; x < states; x++) {
-        if (outside[x] === 1 || leaving.subarray(x * joint, (x + 1) * joint).includes(0)) continue;
+        const from = (x * operator.strideExpected) / 8;
+        if (outside[x] === 1 || leaving.subarray(from, from + joint).includes(0)) continue;
         if (initial[x] > 0) return false;
         outside[x] = 1;
         shrunk = true;
@@ -95,15 +101,19 @@ export function visitationMismatchBound({ initial, discount }: CooperativeMarkov
 }
 
 function reachableStates(game: CooperativeMarkovGame): boolean[] {
-  const { states, initial } = game;
-  const edges = new Float64Array(states * states);
-  const everyAction = new Float64Array(states * jointActionCount(game.actions)).fill(1);
-  transitionOperator(game).averageOverActions(everyAction, edges);
+  const { states, initial, discount } = game;
   const reached = Array.from(initial, (mass) => mass > 0);
+  if (discount === 0) return reached;
+  const memory = kernelMemory();
+  const operator = transitionOperator(memory, game, 1);
+  const everyAction = memory.keep(new Float64Array(states * jointActionCount(game.actions)).fill(1));
+  const matrix = memory.reserve(states * rowLength(states));
+  operator.averageOverActions(everyAction, matrix);
+  const edges = memory.view(matrix);
   const waiting = reached.flatMap((isReached, s) => (isReached ? [s] : []));
   for (let s = waiting.pop(); s !== undefined; s = waiting.pop()) {
     for (let next = 0; next < states; next++) {
-      if (edges[s * states + next] === 0 || reached[next]) continue;
+      if (edges[s * rowLength(states) + next] === 0 || reached[next]) continue;
       reached[next] = true;
       waiting.push(next);
     }
