@@ -1,4 +1,10 @@
 export {
+  type ActionGraphNetwork,
+  type ActionGraphNetworkOptions,
+  actionGraphNetwork,
+  type TeamView,
+} from "./action-graph-network.ts";
+export {
   type AgentMoments,
   type AgentNetwork,
   type AgentStep,
