@@ -32,6 +32,28 @@ const sound: readonly [string, EnvDefinition, Record<string, unknown>][] = [
   ["parity", environments.parity, {}],
   ["matrix-game", environments["matrix-game"], {}],
   ["matrix-game", environments["matrix-game"], { payoff: [0, 1, 2, 3, 4, 5], actions: [3, 1, 2] }],
+  ["warehouse", environments.warehouse, {}],
+  ["warehouse", environments.warehouse, { instance: "ring", agents: 4, demandNoise: 0.2, keep: false }],
+  [
+    "warehouse",
+    environments.warehouse,
+    {
+      couplings: {
+        agents: 3,
+        state: [
+          [0, 1],
+          [1, 2],
+        ],
+        observation: [[0, 2]],
+        reward: [[2, 0]],
+      },
+      amplitude: [-1, -1, 0.5],
+      initialNoise: 0.5,
+      timeInObservation: true,
+    },
+  ],
+  ["temperature", environments.temperature, { agents: 5, horizon: 6 }],
+  ["temperature", environments.temperature, { agents: 1, horizon: 6, paperLike: true, normalise: false }],
   ["meeting-point", customEnv({ default: meetingPoint }, "examples/my-env.ts"), {}],
 ];
 

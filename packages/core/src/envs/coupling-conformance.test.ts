@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import { createRng } from "../random/index.ts";
-import { type CouplingGraphs, couplingGraphs } from "../structure/index.ts";
+import { type CouplingGraphs, couplingEdges, couplingGraphs, couplingKinds } from "../structure/index.ts";
 import { couplingProblem } from "./coupling-conformance.ts";
+import { configureEnv } from "./definition.ts";
 import type { Env, EnvSpec, Snapshot } from "./env.ts";
+import { environments } from "./environments.ts";
 import { createEpisode } from "./episode.ts";
 
 const declared = couplingGraphs(4, { state: [[0, 1]], observation: [[2, 1]], reward: [[3, 2]] });
@@ -150,3 +152,44 @@ test.each([
     expect(problem(pushing({}, () => ({ couplings: () => graphs })))).toBe(message);
   },
 );
+
+test.each([
+  ["temperature", configureEnv(environments.temperature, { agents: 6 }).factory, 16],
+  ["warehouse", configureEnv(environments.warehouse).factory, 17],
+  [
+    "warehouse with rewards in common",
+    configureEnv(environments.warehouse, {
+      couplings: {
+        agents: 3,
+        state: [[0, 1]],
+        reward: [
+          [1, 0],
+          [2, 1],
+        ],
+      },
+      amplitude: 1,
+      initialStock: -2,
+    }).factory,
+    3,
+  ],
+] as const)("%s: no edge can be left out unnoticed", (_name, factory, count) => {
+  const graphs = factory().couplings?.() ?? expect.unreachable();
+  const edges = couplingKinds.flatMap((kind) => couplingEdges(graphs, kind).map((edge) => ({ kind, edge })));
+  expect(edges).toHaveLength(count);
+  for (const { kind, edge } of edges) {
+    const fewer = Object.fromEntries(
+      couplingKinds.map((other) => [
+        other,
+        couplingEdges(graphs, other).filter(
+          ([from, to]) => other !== kind || from !== edge[0] || to !== edge[1],
+        ),
+      ]),
+    );
+    const env: Env = { ...factory(), couplings: () => couplingGraphs(graphs.agents, fewer) };
+    const found = couplingProblem(env, 5, createRng(2));
+    // An observation can also show that a state has moved.
+    const named =
+      kind === "state" ? /state edge|moves nobody/ : kind === "observation" ? /observ/ : /reward edge/;
+    expect(found).toMatch(named);
+  }
+});

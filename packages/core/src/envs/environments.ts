@@ -8,7 +8,9 @@ import { matrixGame } from "./matrix-game.ts";
 import { oneHot } from "./one-hot.ts";
 import { parity } from "./parity.ts";
 import { swap } from "./swap.ts";
+import { temperature } from "./temperature.ts";
 import { topK } from "./topk.ts";
+import { warehouse } from "./warehouse.ts";
 
 /** The environments that come with corral, by name. */
 export const environments = {
@@ -22,6 +24,8 @@ export const environments = {
   "exactly-k": exactlyK,
   parity,
   "matrix-game": matrixGame,
+  warehouse,
+  temperature,
 } as const;
 
 export type EnvironmentName = keyof typeof environments;

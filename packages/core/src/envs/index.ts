@@ -21,6 +21,14 @@ export {
   checkEnv,
 } from "./conformance.ts";
 export {
+  averageReturn,
+  type ControlPolicy,
+  constantActions,
+  followPlan,
+  playControl,
+  uniformActions,
+} from "./control-policies.ts";
+export {
   type CoordinationGameConfig,
   coordinationGameModel,
   coordinationReward,
@@ -42,6 +50,27 @@ export {
   replayGolden,
 } from "./golden.ts";
 export {
+  type AffineGain,
+  costOfGain,
+  expectedCost,
+  type LinearQuadraticProblem,
+  type QuadraticFunction,
+  solveLinearQuadratic,
+  stationaryGain,
+} from "./linear-quadratic.ts";
+export { inputLimit, type TemperatureConfig } from "./temperature.ts";
+export {
+  affineInputs,
+  bestInputs,
+  constantGain,
+  holdingInput,
+  observedStationaryGain,
+  returnOfGain,
+  type SharedWeights,
+  tanhInputs,
+  temperatureProblem,
+} from "./temperature-policies.ts";
+export {
   type TopKConfig,
   type TopKRules,
   topKActions,
@@ -49,3 +78,6 @@ export {
   topKReward,
 } from "./topk.ts";
 export { type EnvBatch, vectorise } from "./vectorise.ts";
+export type { WarehouseConfig } from "./warehouse.ts";
+export { type PlanningOptions, planWarehouse, type WarehousePlan } from "./warehouse-plan.ts";
+export { randomShares, sendNothing, uniformShares } from "./warehouse-policies.ts";
