@@ -14,6 +14,12 @@ export {
   agentTrunk,
   hasMemory,
 } from "./agent-network.ts";
+export {
+  type AttentionMap,
+  type AttentionReport,
+  attentionCsv,
+  attentionReport,
+} from "./attention-report.ts";
 export { type BaseNetwork, type BaseOptions, baseNetwork } from "./base-network.ts";
 export {
   type BnActor,
