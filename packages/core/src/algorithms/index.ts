@@ -1,5 +1,6 @@
 export * from "./algorithm.ts";
 
+import { agp } from "./agp.ts";
 import { dcg } from "./dcg.ts";
 import { dicg } from "./dicg.ts";
 import { dicgValue } from "./dicg-value.ts";
@@ -15,6 +16,7 @@ import { vdn } from "./vdn.ts";
 /** The algorithms that come with corral, by name. */
 export const algorithms = {
   mappo,
+  agp,
   dcg,
   dicg,
   "dicg-value": dicgValue,
@@ -29,6 +31,7 @@ export const algorithms = {
 
 export type AlgorithmName = keyof typeof algorithms;
 
+export { type AgpConfig, agp } from "./agp.ts";
 export { type DcgConfig, dcg } from "./dcg.ts";
 export { type DicgConfig, dicg } from "./dicg.ts";
 export { type DicgValueConfig, dicgValue } from "./dicg-value.ts";
