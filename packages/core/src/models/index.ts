@@ -5,6 +5,21 @@ export {
   type TeamView,
 } from "./action-graph-network.ts";
 export {
+  type ActionHead,
+  type ActionHeadOptions,
+  actionHead,
+  type HeadKind,
+  headKinds,
+} from "./action-heads.ts";
+export {
+  type AgentGroup,
+  type AgentNetworks,
+  type AgentNetworksOptions,
+  agentGroups,
+  agentNetworks,
+  type NetworkSizes,
+} from "./agent-groups.ts";
+export {
   type AgentMoments,
   type AgentNetwork,
   type AgentStep,
@@ -14,6 +29,15 @@ export {
   agentTrunk,
   hasMemory,
 } from "./agent-network.ts";
+export {
+  type AgentRows,
+  actionRows,
+  asColumns,
+  joinRows,
+  observationRows,
+  selectRows,
+  stateRows,
+} from "./agent-rows.ts";
 export {
   type AttentionMap,
   type AttentionReport,
