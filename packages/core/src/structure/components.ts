@@ -2,8 +2,8 @@ import { type AgentGroups, groupsOf } from "./agent-sets.ts";
 import type { CouplingGraphs } from "./coupling-graphs.ts";
 
 /**
- * The strongly connected components of the agents over state and observation couplings: agents of one component matter to
- * each other, given time, and so to the values of the same agents. Every component comes after those that lead into it.
+ * The strongly connected components of the agents over state and observation couplings: agents of one component lead to each
+ * other, so that they matter to the same values. Every component comes after those that lead into it.
  * `O(N + E)`, after Tarjan (1972, "Depth-first search and linear graph algorithms").
  */
 export function couplingComponents({ agents, state, observation }: CouplingGraphs): AgentGroups {

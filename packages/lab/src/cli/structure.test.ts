@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Ended, runCorral } from "./testing/run-corral.ts";
 
@@ -85,6 +86,20 @@ test("couplings that change have sets for each step", async () => {
       [[0, 2], [1], [2]],
     ],
   });
+});
+
+test("takes the couplings of an environment", async () => {
+  const base = fileURLToPath(new URL("../../../../examples/my-env.ts", import.meta.url));
+  writeFileSync(
+    join(folder, "coupled.js"),
+    `import { couplingGraphs } from "corral/structure";
+    import base from ${JSON.stringify(base)};
+    const couplings = () => couplingGraphs(3, { state: [[0, 1]], observation: [[1, 2]] });
+    export default { ...base, create: (config) => ({ ...base.create(config), couplings }) };`,
+  );
+  const { code, stdout, stderr } = await corral("coupled.js places=4 --json");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(JSON.parse(stdout).valueDependency).toEqual([[0], [0, 1], [0, 1, 2]]);
 });
 
 test("a large team is summed up", async () => {
