@@ -99,7 +99,7 @@ export function renderDependencies({ title, graphs, value, gradient, criticSum }
   });
 }
 
-/** Agents in the order they are drawn in, each with its place: whole numbers apart, with a gap before a new component. */
+/** Agents in the order they are drawn in, each with its place: one apart, with a gap around components of several agents. */
 interface Order {
   readonly agents: readonly number[];
   /** By agent. */
@@ -114,16 +114,17 @@ interface Order {
 function byComponent(graphs: CouplingGraphs): Order {
   const { groupOf, starts, ids } = couplingComponents(graphs);
   const first = (agent: number): number => ids[starts[groupOf[agent]]];
+  const alone = (agent: number): boolean => starts[groupOf[agent] + 1] - starts[groupOf[agent]] === 1;
+  const step = (one: number, next: number): number =>
+    groupOf[one] === groupOf[next] || (alone(one) && alone(next)) ? 1 : 1 + COMPONENT_GAP;
   const agents = Array.from(groupOf, (_, i) => i).sort((i, j) => first(i) - first(j) || i - j);
   const places: number[] = [];
   let place = 0;
   agents.forEach((agent, k) => {
-    if (k > 0) place += first(agent) === first(agents[k - 1]) ? 1 : 1 + COMPONENT_GAP;
+    if (k > 0) place += step(agents[k - 1], agent);
     places[agent] = place;
   });
-  const length = place + 1;
-  const closed = first(agents[0]) === first(agents[agents.length - 1]);
-  return { agents, places, length, turn: closed ? length : length + COMPONENT_GAP };
+  return { agents, places, length: place + 1, turn: place + step(agents[agents.length - 1], agents[0]) };
 }
 
 /** A graph with its nodes on a circle. Self loops are not drawn. */
@@ -141,7 +142,7 @@ function circle(
   const centre = side / 2;
   const radius = centre - (few ? nodeRadius + 4 : 16);
   const joined = new Set(edges.map(([from, to]) => from * count + to));
-  const crowding = edges.length / (few ? 6 : 4) / count;
+  const crowding = edges.length / (few ? 6 : 3) / count;
   const drawn = edges
     .filter(([from, to]) => from < to || !joined.has(to * count + from))
     .map(([from, to]): GraphEdge => {
@@ -150,8 +151,8 @@ function circle(
         from,
         to,
         colour,
-        width: crowding > 1 ? 0.8 : 1.3,
-        opacity: crowding > 1 ? Math.max(0.25, 0.9 / crowding) : 0.9,
+        width: crowding > 1 ? 0.8 : few ? 1.3 : 1,
+        opacity: Math.max(0.25, Math.min(0.9, 0.9 / crowding)),
         heads: mutual ? (few && crowding <= 1 ? "both" : "none") : "to",
       };
     });
