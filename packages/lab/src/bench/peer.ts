@@ -26,7 +26,12 @@ export interface Peer {
 /** A library to compare with, by the name it has on the command line. */
 export type Library = "pytorch" | "numpy";
 
-const SCRIPTS = { "engine.py": "pytorch", "bn_mappo.py": "pytorch", "tabular.py": "numpy" } as const;
+const SCRIPTS = {
+  "engine.py": "pytorch",
+  "action_graph.py": "pytorch",
+  "bn_mappo.py": "pytorch",
+  "tabular.py": "numpy",
+} as const;
 
 export type PeerScript = keyof typeof SCRIPTS;
 

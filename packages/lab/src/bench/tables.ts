@@ -1,4 +1,5 @@
 /** Benchmark rows as text for a terminal. */
+import type { AgpTrainRow, AgpUpdateRow } from "./agp.ts";
 import type { PeerResult } from "./comparison.ts";
 import type { EngineRow } from "./engine.ts";
 import type { EnvRow } from "./environments.ts";
@@ -29,6 +30,36 @@ export function engineTable(rows: readonly EngineRow[]): string {
       ...peerCells(pytorch),
     ]),
   ]);
+}
+
+/** Gradient steps of action-graph policies, how they grow with the number of agents, and whole training. */
+export function agpTable(rows: readonly (AgpUpdateRow | AgpTrainRow)[]): string {
+  const updates = rows.filter((row) => row.kind === "update");
+  const headings = updates.some(({ pytorch }) => pytorch !== undefined) ? peerHeadings("PyTorch") : [];
+  const training = rows.filter((row) => row.kind === "train");
+  return [
+    align([
+      ["gradient step", "agents", "neighbourhood", "batch", "corral ms", "updates/s", ...headings],
+      ...updates.map(({ agents, neighbourhood, batch, milliseconds, pytorch }) => [
+        "topk",
+        String(agents),
+        neighbourhood,
+        String(batch),
+        time(milliseconds),
+        whole(1000 / milliseconds),
+        ...peerCells(pytorch),
+      ]),
+    ]),
+    align([
+      ["training", "preset", "steps/s", "updates/s"],
+      ...training.map(({ preset, stepsPerSecond, updatesPerSecond }) => [
+        "topk",
+        preset,
+        whole(stepsPerSecond),
+        whole(updatesPerSecond),
+      ]),
+    ]),
+  ].join("\n\n");
 }
 
 /** Speed of training, then whole updates where they were compared. */

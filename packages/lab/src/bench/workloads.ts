@@ -55,7 +55,7 @@ export interface Workload {
 const GRADIENT_NORM = 10;
 
 /** The new state of Adam and the parameters after a step down the clipped gradient of `loss`. */
-function descend(
+export function descend(
   loss: Expr,
   layout: Layout,
   views: Views,
@@ -71,7 +71,7 @@ function descend(
   return { parameters, ...state };
 }
 
-function learnt(layout: Layout, rng: Rng): Variable {
+export function learnt(layout: Layout, rng: Rng): Variable {
   return variable("parameters", "float32", [layout.size], initialise(layout, rng.split("parameters")));
 }
 

@@ -2,6 +2,10 @@ import { availableParallelism, cpus } from "node:os";
 import { unknownName } from "corral/errors";
 import pc from "picocolors";
 import {
+  type AgpTrainRow,
+  type AgpUpdateRow,
+  agpTable,
+  benchAgp,
   benchEngine,
   benchEnvs,
   benchStructure,
@@ -53,6 +57,16 @@ const benchmarks = {
       tell(`${kind}, ${env}, ${dag}`);
     const { host, rows } = await benchTrain({ now, onRow, ...(compared && { against: "pytorch" }) });
     return { host, rows, table: trainTable(rows) };
+  },
+  async agp(compared: boolean) {
+    const onRow = (row: AgpUpdateRow | AgpTrainRow) =>
+      tell(
+        row.kind === "train"
+          ? `train, ${row.preset}`
+          : `update, ${row.agents} agents, ${row.neighbourhood}, batch ${row.batch}`,
+      );
+    const { host, rows } = await benchAgp({ now, onRow, ...(compared && { against: "pytorch" }) });
+    return { host, rows, table: agpTable(rows) };
   },
   async tabular(compared: boolean) {
     const onRow = (row: TabularRow) =>
