@@ -130,6 +130,7 @@ function createTemperature(config: TemperatureConfig): Env {
     },
     step(actions) {
       episode.admit(actions);
+      const { rng } = episode;
       let total = 0;
       for (let i = 0; i < agents; i++) {
         const off = x[i] - target;
@@ -140,7 +141,7 @@ function createTemperature(config: TemperatureConfig): Env {
         const own = near[i];
         for (let k = 0; k < own.length; k++) change += flow.zone * (x[own[k]] - x[i]);
         next[i] = x[i] + change;
-        if (flow.noise > 0) next[i] += flow.noise * episode.rng.normal();
+        if (flow.noise > 0) next[i] += flow.noise * rng.normal();
       }
       x.set(next);
       return episode.conclude(total, false, rewards);

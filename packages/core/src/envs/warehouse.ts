@@ -367,7 +367,7 @@ function createWarehouse(config: WarehouseConfig): Env {
             y: stock[i] < 0 ? y(i) : y(i) - height,
             width: 0.5,
             height,
-            fill: stock[i] < 0 ? "#dc2626" : "#2563eb",
+            fill: stock[i] < 0 ? "#fca5a5" : "#93c5fd",
             label: stock[i].toFixed(2),
           },
         );
