@@ -15,9 +15,10 @@ import { actionGraphNetwork, monotonicMixer, sumMixer } from "../models/index.ts
 import type { Rng } from "../random/index.ts";
 import { neighbourhoods, parseNeighbourhood } from "../structure/index.ts";
 import { type Expr, loadEngine, type Views } from "../tensor/index.ts";
-import type { Algorithm } from "./algorithm.ts";
+import type { Algorithm, LearnerContext } from "./algorithm.ts";
 import { doubleQ, type Experience, mixed, temporalDifference } from "./double-q.ts";
 import { greedyPolicy } from "./greedy-policy.ts";
+import { measureAttention } from "./measure-attention.ts";
 import {
   type OffPolicyParts,
   type OffPolicyPlan,
@@ -105,11 +106,15 @@ export const agp: Algorithm<AgpConfig> = {
     },
   },
   create: ({ config, ...context }) =>
-    offPolicyLearner("agp", context, config, config.recurrent, (plan) => agpParts(plan, config, context.rng)),
+    offPolicyLearner("agp", context, config, config.recurrent, (plan) => agpParts(plan, config, context)),
 };
 
 /** Networks, gradient step and policy. */
-export async function agpParts(plan: OffPolicyPlan, config: AgpConfig, rng: Rng): Promise<OffPolicyParts> {
+export async function agpParts(
+  plan: OffPolicyPlan,
+  config: AgpConfig,
+  { env, rng }: Pick<LearnerContext<AgpConfig>, "env" | "rng">,
+): Promise<OffPolicyParts> {
   const { shape, batch } = plan;
   const engine = await loadEngine();
   const network = agpNetwork(batch.spec, config);
@@ -141,6 +146,17 @@ export async function agpParts(plan: OffPolicyPlan, config: AgpConfig, rng: Rng)
     ...learned,
     createPolicy: policy.create,
     exportPolicy: policy.export,
+    ...(config.graph === "none"
+      ? {}
+      : {
+          attention: (samples: number, rng: Rng) =>
+            measureAttention(
+              engine,
+              { env, network, learned: learned.network, createPolicy: policy.create },
+              samples,
+              rng,
+            ),
+        }),
     facts: {
       engine: `${engine.name} ${engine.version}`,
       communication: exchangesObservations(config) ? communication.observations : communication.none,

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { EnvBatch, EnvFactory, JsonValue } from "../envs/index.ts";
+import type { AttentionReport } from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
 
 /** Named scalars of one moment of a run. */
@@ -41,6 +42,11 @@ export interface Learner {
   parameters(): Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>;
   /** The policy as an ONNX file that runs outside corral. */
   exportPolicy(): Uint8Array;
+  /**
+   * How much the actions of the team attend to each other, where the policy has such attention: mean over about `samples`
+   * moments of play without exploration.
+   */
+  attention?(samples: number, rng: Rng): Promise<AttentionReport>;
   /** Frees native memory. */
   dispose(): Promise<void>;
 }

@@ -160,6 +160,8 @@ export interface OffPolicyParts {
   readonly parameters: readonly { readonly vector: Variable; readonly layout: Layout }[];
   readonly facts: Learner["facts"];
   exportPolicy(): Uint8Array;
+  /** As `Learner.attention`. */
+  attention?: Learner["attention"];
   dispose(): Promise<void>;
 }
 
@@ -333,6 +335,7 @@ export async function offPolicyLearner(
         ...parts.parameters.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
       ),
     exportPolicy: parts.exportPolicy,
+    attention: parts.attention,
     async dispose() {
       await policy.dispose();
       await evaluators.dispose();
