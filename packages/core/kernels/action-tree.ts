@@ -47,7 +47,7 @@ export function accumulateLevel(
       // May be the same row.
       const rowOfB = out + load<u32>(rows, 4);
       v128.store(rowOfB, f64x2.add(v128.load(rowOfB), b));
-      v128.store(above, f64x2.add(v128.shuffle<f64>(a, b, 0, 2), v128.shuffle<f64>(a, b, 1, 3)));
+      v128.store(above, sums(a, b));
     }
     return;
   }
@@ -62,6 +62,27 @@ export function accumulateLevel(
     }
     store<f64>(above, sum);
   }
+}
+
+/** As `accumulateLevel` where there are two choices and no two indices have the same row, so that nothing is added. */
+export function scatterLevel(above: usize, below: usize, rows: usize, count: usize, out: usize): void {
+  const end = rows + (count << 2);
+  for (; rows < end; rows += 8, above += 16, below += 32) {
+    const a = v128.load(below);
+    const b = v128.load(below, 16);
+    v128.store(out + load<u32>(rows), a);
+    v128.store(out + load<u32>(rows, 4), b);
+    v128.store(above, sums(a, b));
+  }
+}
+
+function sums(a: v128, b: v128): v128 {
+  return f64x2.add(v128.shuffle<f64>(a, b, 0, 2), v128.shuffle<f64>(a, b, 1, 3));
+}
+
+/** Sets `bytes` to zero. */
+export function clear(address: usize, bytes: usize): void {
+  memory.fill(address, 0, bytes);
 }
 
 /** `out[s][x] = numbers[s][index[x]]` for `rows` rows `s` of `width` bytes. */

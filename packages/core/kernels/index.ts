@@ -7,7 +7,7 @@
  *
  * Engines move what stays the same in a loop into it, unless it was loaded from memory. So that is what is done before a loop.
  */
-export { accumulateLevel, gather, multiplyLevel } from "./action-tree";
+export { accumulateLevel, clear, gather, multiplyLevel, scatterLevel } from "./action-tree";
 export { addReward, averageReward, weightAdvantages } from "./evaluation";
 export { solveSystem } from "./linear-system";
 export { addBarrier, addScaled, areFinite, projectRows, softmaxRows } from "./softmax";

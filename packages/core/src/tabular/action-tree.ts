@@ -7,7 +7,10 @@ import type { ThetaLayout } from "./theta-layout.ts";
 export interface ActionTree {
   /** `out[s][a] = prod_i factors^i(a_i | s, a_parents)`, factors laid out like theta, `out` `[S, A]`. */
   multiply(factors: Block, out: Block): void;
-  /** Adds `weights[s][a]` `[S, A]` to entry `(s, k, u)` of every agent that plays `u` under parents' actions `k` in `a`. */
+  /**
+   * Sums `weights[s][a]` `[S, A]` over the joint actions in which an agent plays `u` and its parents `k`, for each entry
+   * `(s, k, u)` of `out`, laid out like theta.
+   */
   accumulate(weights: Block, out: Block): void;
 }
 
@@ -37,6 +40,10 @@ export function actionTree(memory: KernelMemory, layout: ThetaLayout): ActionTre
       rows: memory.keepIndices(rows),
       count,
       choices: actions[i],
+      from: 8 * offsets[i],
+      bytes: 8 * states * parentActions[i] * actions[i],
+      // Every row is that of some index, so of one only if there are as many.
+      alone: actions[i] === 2 && count === states * parentActions[i],
     };
   });
   const sorted = order.every((agent, p) => agent === p);
@@ -60,8 +67,12 @@ export function actionTree(memory: KernelMemory, layout: ThetaLayout): ActionTre
       let below = sorted ? weights.address : leaves;
       if (!sorted) kernels.gather(weights.address, leaves, states, 8 * joint, jointIndexOfLeaf);
       for (let p = agents - 1; p >= 0; p--) {
-        const { numbers, rows, count, choices } = levels[p];
-        kernels.accumulateLevel(numbers, below, rows, count, out.address, choices);
+        const { numbers, rows, count, choices, from, bytes, alone } = levels[p];
+        if (alone) kernels.scatterLevel(numbers, below, rows, count, out.address);
+        else {
+          kernels.clear(out.address + from, bytes);
+          kernels.accumulateLevel(numbers, below, rows, count, out.address, choices);
+        }
         below = numbers;
       }
     },

@@ -60,7 +60,6 @@ export function bestDeviation(
     for (let round = 0; ; round++) {
       evaluator.computeActionValues();
       for (let k = 0; k < entries; k++) policy[k] = others[k] * actionValues[k];
-      sums.fill(0, from, end);
       tree.accumulate(blocks.policy, blocks.sums);
       const least = leastImprovement(stateValues);
       let changed = false;

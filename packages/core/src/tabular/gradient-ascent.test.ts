@@ -82,6 +82,16 @@ test("starts do not touch each other, nor what was given", () => {
   expect(start).toEqual(kept);
 });
 
+test("looking at the gradient changes no step", () => {
+  const walk = (recordAt: number[]) => {
+    const [{ theta }] = runAscent(
+      createAscent(game, full(2), [start], { stepSize: 0.1, iterations: 9, recordAt }),
+    );
+    return theta;
+  };
+  expect(walk([0, 1, 5, 6])).toEqual(walk([]));
+});
+
 test("progress is reported, and can stop the ascent", () => {
   const options = { stepSize: 0.1, iterations: 25 };
   const seen: number[] = [];

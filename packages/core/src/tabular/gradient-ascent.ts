@@ -3,7 +3,6 @@ import type { Dag } from "../structure/index.ts";
 import type { CooperativeMarkovGame } from "./cooperative-game.ts";
 import { optimalValue } from "./policy-value.ts";
 import { type ExactSoftmaxPolicy, exactSoftmaxPolicy } from "./softmax-policy.ts";
-import type { ThetaLayout } from "./theta-layout.ts";
 
 export interface AscentOptions {
   /** `eta`, see `practicalStepSize` and `theoryStepSize`. */
@@ -88,9 +87,9 @@ export function createAscent(
   const { stepSize, iterations, lambda = 0, gradientNorm: level = -1, gaps = false } = options;
   const recordAt = new Set(options.recordAt ?? [0]);
   const adaptive = options.optimiser === "adam";
-  const policy = exactSoftmaxPolicy(game, dag);
+  const policy = exactSoftmaxPolicy(game, dag, starts.length);
   const optimum = optimalValue(game).value;
-  const runs = starts.map((start) => openRun(policy.layout, start, adaptive));
+  const runs = starts.map((start, k) => openRun(policy.parameters[k], start, adaptive));
 
   const record = (run: Run, value: number, gradientNorm: number): AscentRecord => ({
     iteration: run.iteration,
@@ -205,13 +204,15 @@ interface Run {
   readonly records: AscentRecord[];
 }
 
-function openRun(layout: ThetaLayout, start: Float64Array | AscentState, adaptive: boolean): Run {
+/** @param theta filled with the parameters to start from */
+function openRun(theta: Float64Array, start: Float64Array | AscentState, adaptive: boolean): Run {
   const fresh = start instanceof Float64Array;
-  const theta = Float64Array.from(fresh ? start : start.theta);
-  if (theta.length !== layout.size) {
-    throw new InputError(`start has ${theta.length} parameters, expected ${layout.size}`);
+  const given = fresh ? start : start.theta;
+  if (given.length !== theta.length) {
+    throw new InputError(`start has ${given.length} parameters, expected ${theta.length}`);
   }
-  const zeros = adaptive ? [new Float64Array(layout.size), new Float64Array(layout.size)] : [];
+  theta.set(given);
+  const zeros = adaptive ? [new Float64Array(theta.length), new Float64Array(theta.length)] : [];
   if (fresh) return { iteration: 0, status: "running", theta, moments: zeros, records: [] };
   if (start.moments.length !== zeros.length) {
     throw new InputError(

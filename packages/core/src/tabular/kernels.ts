@@ -66,6 +66,8 @@ export interface Kernels {
     out: number,
     choices: number,
   ): void;
+  scatterLevel(above: number, below: number, rows: number, count: number, out: number): void;
+  clear(address: number, bytes: number): void;
   gather(numbers: number, out: number, rows: number, width: number, index: number): void;
   replaceDigit(
     numbers: number,
@@ -129,6 +131,8 @@ export interface Kernels {
 }
 
 const PAGE_BYTES = 2 ** 16;
+/** What addresses of 32 bits reach. */
+const LARGEST_BYTES = 2 ** 32;
 /** Blocks begin at multiples of a cache line. */
 const ALIGNMENT_BYTES = 64;
 /** Loops over pairs may run over the end of a block by two numbers. */
@@ -151,7 +155,7 @@ export function kernelMemory(): KernelMemory {
       if (missing > 0) memory.grow(missing);
     } catch {
       throw new InputError(
-        `game: exact evaluation needs more than ${Math.floor(end / 2 ** 20)} MiB, more than its memory can hold`,
+        `game: exact evaluation needs ${Math.ceil(end / 2 ** 20)} MiB, expected at most ${LARGEST_BYTES / 2 ** 20}`,
       );
     }
     free = end;

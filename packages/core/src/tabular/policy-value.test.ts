@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { configureEnv, environments, type FiniteModel } from "../envs/index.ts";
+import { createRng } from "../random/index.ts";
+import { randomGame } from "./cooperative-game.ts";
 import {
   enumerateJointActions,
   jointActionCount,
@@ -179,6 +181,16 @@ test("visits sum to 1 / (1 - gamma) and reproduce the value; shifted rewards shi
     ),
     { numRuns: 30 },
   );
+});
+
+test("the unit of rewards does not matter", () => {
+  const game = randomGame({ actions: [2, 3], states: 4 }, createRng("unit"));
+  const { value, policy } = optimalValue(game);
+  for (const unit of [1e-15, 1e-9, 1e9]) {
+    const other = optimalValue({ ...game, reward: game.reward.map((reward) => unit * reward) });
+    expect(other.value / unit / value).toBeCloseTo(1, 12);
+    expect(other.policy).toEqual(policy);
+  }
 });
 
 test("policies of another shape or that are no distributions are refused", () => {

@@ -349,6 +349,51 @@ test("rewards shifted by c move the value by c / (1 - gamma) and leave gradient 
   });
 });
 
+test("the unit of rewards does not matter to gaps", () => {
+  const rng = createRng("unit");
+  const game = randomGame({ actions: [2, 3], states: 3 }, rng);
+  const policy = exactSoftmaxPolicy(game, full(2));
+  const theta = gaussianTheta(policy.layout, rng);
+  const [gaps, unconditional] = [policy.equilibriumGaps(theta), policy.unconditionalGaps(theta)];
+  for (const unit of [1e-15, 1e-9, 1e9]) {
+    const other = exactSoftmaxPolicy({ ...game, reward: game.reward.map((r) => unit * r) }, full(2));
+    gaps.forEach((gap, i) => {
+      expect(other.equilibriumGaps(theta)[i] / unit).toBeCloseTo(gap, 10);
+      expect(other.unconditionalGaps(theta)[i] / unit).toBeCloseTo(unconditional[i], 10);
+    });
+  }
+});
+
+test("steps are those along the gradient, in any vector of parameters, and tell when they diverge", () => {
+  const rng = createRng("steps");
+  const game = randomGame({ actions: [2, 3, 2], states: 3 }, rng);
+  const dag = fromEdges(3, [
+    [2, 0],
+    [0, 1],
+  ]);
+  const policy = exactSoftmaxPolicy(game, dag, 2);
+  const start = gaussianTheta(policy.layout, rng);
+  for (const lambda of [0, 0.3]) {
+    const expected = start.slice();
+    for (let step = 0; step < 3; step++) {
+      policy.differentiate(expected, lambda);
+      policy.gradient.forEach((slope, k) => {
+        expected[k] += 0.7 * slope;
+      });
+    }
+    const own = policy.parameters[1];
+    own.set(start);
+    const copied = start.slice();
+    for (const theta of [own, copied]) {
+      expect(policy.ascend(theta, { stepSize: 0.7, steps: 3, lambda })).toBe(true);
+      expect([...theta]).toEqual([...expected]);
+    }
+  }
+  expect(policy.parameters[0].every((parameter) => parameter === 0)).toBe(true);
+  const steep = exactSoftmaxPolicy({ ...game, reward: game.reward.map((r) => 1000 * r) }, dag);
+  expect(steep.ascend(start, { stepSize: Number.MAX_VALUE, steps: 1 })).toBe(false);
+});
+
 test("probabilities of zero need no division, and the barrier stays finite", () => {
   const game = factoredCoordinationGame({ agents: 2, epsilon: 0.05 });
   const policy = exactSoftmaxPolicy(game, full(2));
@@ -358,7 +403,7 @@ test("probabilities of zero need no division, and the barrier stays finite", () 
   policy.differentiate(theta);
   for (let s = 0; s < 4; s++) {
     const row = policy.layout.offsets[1] + (2 * s + 1) * 2;
-    expect([...policy.gradient.subarray(row, row + 2)]).toEqual([0, 0]);
+    expect(policy.gradient.subarray(row, row + 2).every((slope) => slope === 0)).toBe(true);
   }
   expect(policy.equilibriumGaps(theta).every(Number.isFinite)).toBe(true);
   // log pi = -2000 for one of 8 (s, u) of agent 0 in each state: L = V + lambda (-2000/2 + log 2).

@@ -15,6 +15,10 @@ import { type ThetaLayout, thetaLayout } from "./theta-layout.ts";
 export interface ExactSoftmaxPolicy {
   readonly game: CooperativeMarkovGame;
   readonly layout: ThetaLayout;
+  /**
+   * As many vectors of parameters as were asked for, zero at first. The functions below take any other too, but copy it.
+   */
+  readonly parameters: readonly Float64Array[];
   /** `pi^i(u | s, k)`, laid out like theta. */
   readonly conditionals: Float64Array;
   /** `pi(a|s)`, `[S, A]`. */
@@ -65,9 +69,10 @@ export interface ExactSoftmaxPolicy {
 }
 
 /**
+ * @param vectors how many vectors of parameters to keep room for
  * @throws InputError when the DAG has another number of agents than the game, or the game is too large
  */
-export function exactSoftmaxPolicy(game: CooperativeMarkovGame, dag: Dag): ExactSoftmaxPolicy {
+export function exactSoftmaxPolicy(game: CooperativeMarkovGame, dag: Dag, vectors = 0): ExactSoftmaxPolicy {
   const layout = thetaLayout(game, dag);
   const { states, actions, parentActions, offsets, size } = layout;
   const agents = actions.length;
@@ -76,40 +81,37 @@ export function exactSoftmaxPolicy(game: CooperativeMarkovGame, dag: Dag): Exact
   const { kernels, view } = memory;
   const tree = actionTree(memory, layout);
   const evaluator = policyEvaluator(memory, game);
-  const theta = memory.reserve(size);
+  const kept = Array.from({ length: vectors }, () => memory.reserve(size));
+  const copied = memory.reserve(size);
   const conditionals = memory.reserve(size);
   const gradient = memory.reserve(size);
   const jointPolicy = memory.reserve(states * joint);
   const weighted = memory.reserve(states * joint);
   const deviate = bestDeviation(memory, layout, tree, evaluator);
-  const ownTheta = view(theta);
-  const ownGradient = view(gradient);
+  const copy = view(copied);
   const stretches = equallyWideRows(layout);
 
-  const take = (given: Float64Array) => {
-    if (given.length !== size) {
-      throw new InputError(`theta has ${given.length} entries, expected ${size}`);
-    }
-    ownTheta.set(given);
+  /** Where kernels find parameters. */
+  const place = (theta: Float64Array): number => {
+    if (theta.length !== size) throw new InputError(`theta has ${theta.length} entries, expected ${size}`);
+    if (theta.buffer === copy.buffer) return theta.byteOffset;
+    copy.set(theta);
+    return copied.address;
   };
 
-  const evaluateOwn = () => {
+  const evaluate = (theta: Float64Array) => evaluateAt(place(theta));
+
+  const evaluateAt = (theta: number) => {
     for (const { from, rows, choices } of stretches) {
-      kernels.softmaxRows(theta.address + from, conditionals.address + from, rows, choices);
+      kernels.softmaxRows(theta + from, conditionals.address + from, rows, choices);
     }
     tree.multiply(conditionals, jointPolicy);
     return evaluator.solve(jointPolicy);
   };
 
-  const evaluate = (given: Float64Array) => {
-    take(given);
-    return evaluateOwn();
-  };
-
-  const differentiateOwn = (lambda: number) => {
-    const value = evaluateOwn();
+  const differentiateAt = (theta: number, lambda: number) => {
+    const value = evaluateAt(theta);
     evaluator.weightAdvantages(jointPolicy, weighted);
-    ownGradient.fill(0);
     tree.accumulate(weighted, gradient);
     for (const { from, rows, choices } of stretches) {
       kernels.projectRows(gradient.address + from, conditionals.address + from, rows, choices);
@@ -126,8 +128,8 @@ export function exactSoftmaxPolicy(game: CooperativeMarkovGame, dag: Dag): Exact
     });
   };
 
-  const gaps = (given: Float64Array, sees: DeviationView) => {
-    const value = evaluate(given);
+  const gaps = (theta: Float64Array, sees: DeviationView) => {
+    const value = evaluate(theta);
     const found = actions.map((_, i) => deviate(conditionals, jointPolicy, i, sees) - value);
     evaluator.solve(jointPolicy);
     return Float64Array.from(found);
@@ -136,42 +138,40 @@ export function exactSoftmaxPolicy(game: CooperativeMarkovGame, dag: Dag): Exact
   return {
     game,
     layout,
+    parameters: kept.map(view),
     conditionals: view(conditionals),
     jointPolicy: view(jointPolicy),
     stateValues: view(evaluator.stateValues),
     actionValues: view(evaluator.actionValues),
     visitation: view(evaluator.visitation),
-    gradient: ownGradient,
+    gradient: view(gradient),
     evaluate,
-    differentiate(given, lambda = 0) {
-      take(given);
-      return differentiateOwn(lambda);
-    },
-    ascend(given, { stepSize, steps, lambda = 0 }) {
-      take(given);
+    differentiate: (theta, lambda = 0) => differentiateAt(place(theta), lambda),
+    ascend(theta, { stepSize, steps, lambda = 0 }) {
+      const at = place(theta);
       for (let step = 0; step < steps; step++) {
-        differentiateOwn(lambda);
-        kernels.addScaled(theta.address, gradient.address, size, stepSize);
+        differentiateAt(at, lambda);
+        kernels.addScaled(at, gradient.address, size, stepSize);
       }
-      given.set(ownTheta);
-      return kernels.areFinite(theta.address, size) === 1;
+      if (at === copied.address) theta.set(copy);
+      return kernels.areFinite(at, size) === 1;
     },
-    regularisedValue(given, lambda) {
-      const value = evaluate(given);
+    regularisedValue(theta, lambda) {
+      const value = evaluate(theta);
       let barrier = 0;
       for (let i = 0; i < agents; i++) {
         const end = offsets[i] + states * parentActions[i] * actions[i];
         let sum = 0;
         for (let row = offsets[i]; row < end; row += actions[i]) {
-          sum += sumOfLogProbabilities(given, row, actions[i]);
+          sum += sumOfLogProbabilities(theta, row, actions[i]);
         }
         barrier += sum / (states * parentActions[i] * actions[i]) + Math.log(actions[i]);
       }
       return value + lambda * barrier;
     },
     // The agent may keep its policy, so that a gap below zero is rounding.
-    equilibriumGaps: (given) => gaps(given, "parents").map((gap) => Math.max(0, gap)),
-    unconditionalGaps: (given) => gaps(given, "state"),
+    equilibriumGaps: (theta) => gaps(theta, "parents").map((gap) => Math.max(0, gap)),
+    unconditionalGaps: (theta) => gaps(theta, "state"),
   };
 }
 

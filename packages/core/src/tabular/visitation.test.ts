@@ -82,6 +82,14 @@ test("states that some or all policies never visit are found and named", () => {
   expect(() => requirePositiveVisitation(starts(0, 0.5, 0, 0.5))).not.toThrow();
 });
 
+test("without a future only the states to start from are visited", () => {
+  const myopic = (...initial: number[]) => ({ ...chain, initial: Float64Array.from(initial), discount: 0 });
+  expect(unvisitedStates(myopic(0, 0.5, 0.5, 0))).toEqual({ unreachable: [0, 3], avoidable: [] });
+  expect(visitationMismatch(myopic(0, 0.5, 0.5, 0))).toBe(Number.POSITIVE_INFINITY);
+  expect(unvisitedStates(myopic(0.1, 0.2, 0.3, 0.4))).toEqual({ unreachable: [], avoidable: [] });
+  expect(visitationMismatch(myopic(0.1, 0.2, 0.3, 0.4))).toBeCloseTo(1, 12);
+});
+
 test("noise that can never be avoided visits every state, in either form of the game", () => {
   const game = factoredCoordinationGame({ agents: 2, epsilon: 0.1 });
   const initial = Float64Array.of(1, 0, 0, 0);
