@@ -2,6 +2,7 @@ import type { FiniteGame } from "corral/envs";
 import { createRng, type Rng } from "corral/random";
 import { parseTopology } from "corral/structure";
 import {
+  type Ascent,
   type CooperativeMarkovGame,
   createAscent,
   denseGame,
@@ -36,6 +37,7 @@ export interface TabularAscentRow {
   readonly agents: number;
   readonly starts: number;
   readonly steps: number;
+  /** Median over the rounds. */
   readonly milliseconds: number;
   /** Mean of `1 - V/V*` at the end, to see that the work was done. */
   readonly suboptimality: number;
@@ -167,34 +169,37 @@ async function measureStep(
 async function measureAscent(
   peer: Peer | undefined,
   now: Clock,
-  { steps }: TabularEffort,
+  { rounds, steps }: TabularEffort,
 ): Promise<TabularAscentRow> {
   const starts = 50;
-  const rng = createRng("bench").split("ascent");
   const game = GAMES["coordination game"].make(AGENTS);
-  const begin = now();
-  const ascent = ascentOf(game, starts, rng);
-  ascent.advance(steps);
-  const milliseconds = now() - begin;
-  const { policy, optimum } = ascent;
-  const losses = ascent.states().map(({ theta }) => 1 - policy.evaluate(Float64Array.from(theta)) / optimum);
   const variant = GAMES["coordination game"].peer;
   const request = { agents: AGENTS, dag: "full", transition: variant, starts, steps };
+  const own: number[] = [];
+  const others: number[] = [];
+  let suboptimality = Number.NaN;
+  for (let round = 0; round < rounds; round++) {
+    const begin = now();
+    const ascent = ascentOf(game, starts, createRng("bench").split("ascent"));
+    ascent.advance(steps);
+    own.push(now() - begin);
+    suboptimality = meanSuboptimality(ascent);
+    if (peer !== undefined) others.push(await peer.time({ workload: "ascent", ...request }));
+  }
   return {
     kind: "ascent",
     agents: AGENTS,
     starts,
     steps,
-    milliseconds,
-    suboptimality: losses.reduce((sum, loss) => sum + loss, 0) / starts,
-    ...(peer === undefined
-      ? {}
-      : {
-          numpy: compare([milliseconds], {
-            [variant]: [await peer.time({ workload: "ascent", ...request })],
-          }),
-        }),
+    milliseconds: median(own),
+    suboptimality,
+    ...(peer === undefined ? {} : { numpy: compare(own, { [variant]: others }) }),
   };
+}
+
+function meanSuboptimality({ policy, optimum, states }: Ascent): number {
+  const losses = states().map(({ theta }) => 1 - policy.evaluate(Float64Array.from(theta)) / optimum);
+  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
 
 async function measureGrowth(agents: number, now: Clock, { turn }: Effort): Promise<TabularGrowthRow> {
