@@ -1,6 +1,7 @@
 export * from "./algorithm.ts";
 
 import { agp } from "./agp.ts";
+import { agpPg } from "./agp-pg.ts";
 import { dcg } from "./dcg.ts";
 import { dicg } from "./dicg.ts";
 import { dicgValue } from "./dicg-value.ts";
@@ -17,6 +18,7 @@ import { vdn } from "./vdn.ts";
 export const algorithms = {
   mappo,
   agp,
+  "agp-pg": agpPg,
   dcg,
   dicg,
   "dicg-value": dicgValue,
@@ -32,6 +34,7 @@ export const algorithms = {
 export type AlgorithmName = keyof typeof algorithms;
 
 export { type AgpConfig, agp } from "./agp.ts";
+export { type AgpPgConfig, agpPg } from "./agp-pg.ts";
 export { type DcgConfig, dcg } from "./dcg.ts";
 export { type DicgConfig, dicg } from "./dicg.ts";
 export { type DicgValueConfig, dicgValue } from "./dicg-value.ts";
