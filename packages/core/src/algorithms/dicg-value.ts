@@ -62,8 +62,9 @@ export const dicgValue: Algorithm<DicgValueConfig> = {
     fast: {
       description:
         "for games of one step such as Top-K: 64 samples after every 32 fresh episodes, Adam at 1e-3, exploration that " +
-        "fades over 20 000 episodes",
+        "fades over 20 000 episodes, agents told who they are, which helps",
       config: {
+        agentId: true,
         environments: 32,
         batchSize: 64,
         replayCapacity: 50_000,
