@@ -335,6 +335,7 @@ export async function offPolicyLearner(
         ...parts.parameters.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
       ),
     exportPolicy: parts.exportPolicy,
+    exportPolicies: parts.exportPolicies,
     attention: parts.attention,
     async dispose() {
       await policy.dispose();

@@ -27,11 +27,19 @@ export type NetworkSizes = Pick<AgentGroup, "inputs" | "outputs">;
 /** In larger groups what is between two layers outgrows the processor's cache: measured a quarter slower at 320 agents. */
 const LARGEST_GROUP = 40;
 
-/** Agents by the sizes of their networks, in the order in which sizes first occur; large groups are cut into equal parts. */
-export function agentGroups(sizes: readonly NetworkSizes[]): readonly AgentGroup[] {
+/**
+ * Agents by the sizes of their networks, in the order in which sizes first occur; large groups are cut into equal parts.
+ *
+ * @param sizes of each agent's network, `[N]`
+ * @param members only these, in increasing order; all when left out
+ */
+export function agentGroups(
+  sizes: readonly NetworkSizes[],
+  members: readonly number[] = sizes.map((_, agent) => agent),
+): readonly AgentGroup[] {
   const equals = new Map<string, number[]>();
-  for (const [agent, { inputs, outputs }] of sizes.entries()) {
-    const key = `${inputs} ${outputs}`;
+  for (const agent of members) {
+    const key = `${sizes[agent].inputs} ${sizes[agent].outputs}`;
     const agents = equals.get(key);
     if (agents === undefined) equals.set(key, [agent]);
     else agents.push(agent);
@@ -43,7 +51,8 @@ export function agentGroups(sizes: readonly NetworkSizes[]): readonly AgentGroup
         Math.floor((part * agents.length) / parts),
         Math.floor(((part + 1) * agents.length) / parts),
       ),
-      ...sizes[agents[0]],
+      inputs: sizes[agents[0]].inputs,
+      outputs: sizes[agents[0]].outputs,
     }));
   });
 }
@@ -51,6 +60,8 @@ export function agentGroups(sizes: readonly NetworkSizes[]): readonly AgentGroup
 export interface AgentNetworksOptions {
   /** Sizes of each agent's network, `[N]`. */
   readonly sizes: readonly NetworkSizes[];
+  /** The agents that have one, increasing; all by default. */
+  readonly members?: readonly number[];
   /** Widths of the layers between input and output; none makes the networks linear. */
   readonly hidden: readonly number[];
   /** Between the layers; `relu` by default. */
@@ -75,14 +86,14 @@ export interface AgentNetworks {
   apply(views: Views, inputs: readonly Expr[]): readonly Expr[];
   /** One layer of one group, without the activation: `[G, in, B] -> [G, out, B]`. */
   layer(views: Views, group: number, layer: number, inputs: Expr): Expr;
+  /** The network of one agent, a group of its own. */
+  alone(agent: number): AgentNetworks;
 }
 
 /** Weights are uniform as Glorot and Bengio (2010) have it, biases zero. */
-export function agentNetworks(
-  name: string,
-  { sizes, hidden, activation = relu, outputGain = 1 }: AgentNetworksOptions,
-): AgentNetworks {
-  const groups = agentGroups(sizes);
+export function agentNetworks(name: string, options: AgentNetworksOptions): AgentNetworks {
+  const { sizes, members, hidden, activation = relu, outputGain = 1 } = options;
+  const groups = agentGroups(sizes, members);
   const layers = hidden.length + 1;
   const stacks = groups.map(({ agents, inputs, outputs }, group) => {
     const widths = [inputs, ...hidden, outputs];
@@ -124,6 +135,7 @@ export function agentNetworks(
         return value;
       }),
     layer: apply,
+    alone: (agent) => agentNetworks(name, { ...options, members: [agent] }),
   };
 }
 
