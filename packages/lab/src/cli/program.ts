@@ -111,6 +111,19 @@ export function createProgram(context: Context, version: string): Command {
       const { evaluate } = await import("./commands/evaluate.ts");
       await evaluate(context, run, options);
     });
+  define(program, "attention", "show which actions of a trained team attend to which", [
+    "attention runs/agp",
+    "attention runs/agp --layer 1 --samples 4096 --out first-layer",
+  ])
+    .argument("<run>", "directory of a run of action-graph policies")
+    .option("--samples <n>", "moments of play to average over", readInteger("--samples", 1), 1024)
+    .option("--seed <seed>", "decides the episodes", readSeed, 0)
+    .option("--layer <n>", "layer to draw, from 1 (default: the last)", readInteger("--layer", 1))
+    .option("--out <path>", "files to write, without their endings (default: <run>/attention)")
+    .action(async (run, options) => {
+      const { attention } = await import("./commands/attention.ts");
+      await attention(context, run, options);
+    });
   define(program, "export", "write the policy of a run as an ONNX file", [
     "export runs/mine --out policy.onnx",
   ])
@@ -217,7 +230,7 @@ export function createProgram(context: Context, version: string): Command {
     .option("--out <directory>", "where runs and figures are kept", "results")
     .action(async (figure, options) => {
       const { reproduceFigure } = await import("./commands/reproduce.ts");
-      await reproduceFigure(figure, options);
+      await reproduceFigure(context, figure, options);
     });
 
   program.commandsGroup("Measure:");
@@ -227,7 +240,7 @@ export function createProgram(context: Context, version: string): Command {
     "bench tabular --against numpy",
     "bench structure",
   ])
-    .argument("<what>", "engine, train, envs, tabular or structure")
+    .argument("<what>", "engine, train, agp, envs, tabular or structure")
     .option("--against <peer>", "run the same work elsewhere, turn by turn: pytorch, for tabular numpy")
     .action(async (what, options) => {
       const { bench } = await import("./commands/bench.ts");

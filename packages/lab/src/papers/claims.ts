@@ -336,7 +336,7 @@ function joinVerdicts(verdicts: readonly Verdict[]): Verdict {
 /** What the seeds at hand can separate, and how many the claim needs, judged from the spread that was seen. */
 function explain(rule: ComparisonRule, result: Comparison): { warning: string; seedsNeeded: number } {
   const seeds = Math.min(...result.sizes);
-  const who = `${rule.first} and ${rule.second}`;
+  const who = rule.first === rule.second ? rule.first : `${rule.first} and ${rule.second}`;
   if (seeds < leastSeeds) {
     const warning = `${who}: too few seeds to decide (${seeds} each), use at least ${leastSeeds}`;
     return { warning, seedsNeeded: leastSeeds };

@@ -75,7 +75,7 @@ function describeComparison({ rule, verdict, interval, ...result }: ComparisonRe
 
 /** A curve's name, or what is measured of it where that is not its end. */
 function describeMeasured(series: string, measure: Measure): string {
-  if (measure.kind === "constant") return String(measure.value);
+  if (measure.kind === "constant") return String(Number(measure.value.toPrecision(4)));
   if (measure.kind === "initial") return `${measure.share === 1 ? "" : `${measure.share} of `}its start`;
   return series;
 }

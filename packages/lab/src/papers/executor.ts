@@ -1,4 +1,5 @@
 import type { JsonValue } from "corral/envs";
+import type { AttentionReport } from "corral/models";
 
 /** Everything that decides what one training run computes. */
 export interface RunRequest {
@@ -37,6 +38,12 @@ export interface FinishedRun {
   readonly run: FigureRun;
   /** Throws when the run has no metric of that name. */
   metrics(name: string): MetricSeries;
+  /**
+   * Attention of the run's newest checkpoint, mean over about so many moments of play.
+   *
+   * @throws InputError when its policy has none
+   */
+  attention(samples: number): Promise<AttentionReport>;
   /** Where the run is kept. */
   readonly directory: string;
 }

@@ -58,6 +58,13 @@ export interface FigureDefinition {
   readonly evaluationEpisodes: number;
   /** Curves of one kind, which are dashed while all others are solid; the caption must say what the kinds are. */
   readonly dashed?: readonly string[];
+  /**
+   * Draws the attention of the first run of a curve as heat maps, in place of curves; runs then have the metrics of
+   * `attentionMeasures` as well, at their end.
+   */
+  readonly heatMaps?: { readonly series: string; readonly samples: number };
+  /** Size of a panel's plotting area in pixels, where there are too many curves for the usual one. */
+  readonly panelSize?: readonly [number, number];
   /** Horizontal rules: scores of policies that are not trained. */
   readonly references?: readonly { readonly label: string; readonly value: number }[];
   /** The table gives the share of runs whose final value is above this. */
@@ -86,8 +93,12 @@ export function figure(id: string, definition: Omit<FigureDefinition, "id">): Fi
       throw new InputError(`${where}: scale ${scale}: expected whole seeds and steps of 1 or more`);
     }
   }
-  for (const name of definition.dashed ?? []) {
-    expectCurve(`${where}: dashed`, name, [...new Set(definition.runs.map(({ series }) => series))]);
+  const named = [
+    ...(definition.dashed ?? []),
+    ...(definition.heatMaps === undefined ? [] : [definition.heatMaps.series]),
+  ];
+  for (const name of named) {
+    expectCurve(where, name, [...new Set(definition.runs.map(({ series }) => series))]);
   }
   const panels = new Set(definition.runs.map(({ panel }) => panel));
   const metrics = metricsOf(definition).map(({ name }) => name);

@@ -1,3 +1,4 @@
+import { agp } from "./agp.ts";
 import { agpTheory } from "./agp-theory.ts";
 import { bnRates } from "./bn-rates.ts";
 import { contextAwareBn } from "./context-aware-bn.ts";
@@ -5,6 +6,7 @@ import type { FigureDefinition } from "./figure.ts";
 import { subteams, subteamsTables } from "./subteams.ts";
 import type { TableDefinition } from "./table.ts";
 
+export { attentionMeasures, writeAttention } from "./attention.ts";
 export { describeReport } from "./describe-report.ts";
 export type { Executor, FigureRun, FinishedRun, MetricSeries, RunRequest } from "./executor.ts";
 export { type FigureDefinition, figureRuns, type Scale, scales } from "./figure.ts";
@@ -12,7 +14,11 @@ export { type FigureReport, type ReproduceOptions, reproduce } from "./reproduce
 export { describeTable, reproduceTable, type TableDefinition, type TableReport } from "./table.ts";
 
 /** Every figure that can be reproduced, by its id. */
-export const figures: Readonly<Record<string, FigureDefinition>> = byId([...subteams, ...contextAwareBn]);
+export const figures: Readonly<Record<string, FigureDefinition>> = byId([
+  ...subteams,
+  ...contextAwareBn,
+  ...agp,
+]);
 
 /** Every table that can be reproduced, by its id. */
 export const tables: Readonly<Record<string, TableDefinition>> = byId([

@@ -2,9 +2,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InputError } from "corral/errors";
+import type { AttentionReport } from "corral/models";
 import { createRng } from "corral/random";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { betterThan, claim, noWorseThan } from "./claims.ts";
+import { betterThan, claim, endsBeyond, noWorseThan } from "./claims.ts";
 import { describeReport } from "./describe-report.ts";
 import type { Executor, FigureRun, FinishedRun, MetricSeries } from "./executor.ts";
 import { curves, figure, grid } from "./figure.ts";
@@ -42,10 +43,33 @@ function pretend({ series, request }: FigureRun): MetricSeries {
   return { steps, values: steps.map((step) => (step === 0 ? -900 : (end * step) / 2000)) };
 }
 
+/** Two agents with one action each; agent 0 gives a share to itself that falls with the seed. */
+function attention({ request }: FigureRun): AttentionReport {
+  const own = 0.5 - request.seed / 20;
+  const map = {
+    weights: [
+      [own, 1 - own],
+      [0, 1],
+    ],
+    crossAgent: (1 - own) / 2,
+    sameAgent: (1 + own) / 2,
+    crossAgentByAction: [[(1 - own) / 2]],
+    entropy: 0.4,
+  };
+  return { labels: ["agent 0: act 0", "agent 1: act 0"], samples: 64, layers: [{ heads: [map], mean: map }] };
+}
+
 function executor(change: (finished: FinishedRun[]) => FinishedRun[] = (all) => all): Executor {
   return {
     execute: async (runs) =>
-      change(runs.map((run) => ({ run, metrics: () => pretend(run), directory: "/nowhere" }))),
+      change(
+        runs.map((run) => ({
+          run,
+          metrics: () => pretend(run),
+          attention: async () => attention(run),
+          directory: "/nowhere",
+        })),
+      ),
   };
 }
 
@@ -212,4 +236,25 @@ test("further metrics are further rows, in every file", async () => {
       claims: [claim("c", betterThan("slow", "fast", { metric: "eval/value" }))],
     }),
   ).toThrow('claim "c" is about eval/value, expected one of eval/return, eval/gap');
+});
+
+test("a figure of heat maps draws the first run of its curve and judges claims about attention", async () => {
+  const report = await reproduce(
+    figure("test/heat-maps", {
+      ...definition,
+      metric: { name: "attention/cross-agent", label: "across agents", better: "higher" },
+      heatMaps: { series: "slow", samples: 64 },
+      claims: [claim("it crosses agents", endsBeyond("slow", { value: 0.2 }))],
+    }),
+    { scale: "quick", seeds: 5, executor: executor(), out, rng: createRng("test") },
+  );
+  expect(report.claims[0].verdict).toBe("reproduced");
+  // Seeds 1 to 5 give agent 1 shares of .55 to .75, which half of the rows give: .275 to .375.
+  const slow = report.table.find(({ series }) => series === "slow")!;
+  expect(slow.mean).toBeCloseTo(0.325, 12);
+  const svg = readFileSync(report.files.svg, "utf8");
+  expect(svg).toContain(">mean of the heads<");
+  expect(svg).toContain(">agent 1: act 0<");
+  const { attention: drawn } = JSON.parse(readFileSync(report.files.json, "utf8"));
+  expect(drawn.layers[0].mean.weights[0][0]).toBeCloseTo(0.45, 12);
 });

@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import { InputError } from "corral/errors";
+import type { AttentionReport } from "corral/models";
 import type { Rng } from "corral/random";
 import { type LineFigure, renderLines, svgToPng } from "../plot/index.ts";
 import { alignRuns, curveOf, nameRun, type SeriesRuns, type SeriesSummary, summarise } from "./aggregate.ts";
+import { attentionMeasures, drawAttention } from "./attention.ts";
 import { type ClaimReport, judgeClaims, measureRun } from "./claims.ts";
 import type { Executor, FigureRun, FinishedRun } from "./executor.ts";
 import { type FigureDefinition, figureRuns, metricsOf, type Scale } from "./figure.ts";
@@ -46,7 +48,10 @@ export async function reproduce(
   options: ReproduceOptions,
 ): Promise<FigureReport> {
   const runs = figureRuns(definition, options.scale, options.seeds);
-  const finished = inOrder(runs, await options.executor.execute(runs));
+  const executed = inOrder(runs, await options.executor.execute(runs));
+  const { heatMaps } = definition;
+  const watched = heatMaps && (await watchAttention(executed, heatMaps));
+  const finished = watched?.runs ?? executed;
   const metrics = metricsOf(definition);
   const aligned = metrics.flatMap(({ name }) => alignRuns(finished, name));
   const directionOf = (metric = definition.metric.name) =>
@@ -74,13 +79,40 @@ export async function reproduce(
   const head = { id: definition.id, title: definition.title, scale: options.scale, seeds };
   const body = { metric: definition.metric.name, caption, table, claims, warnings };
 
-  const svg = await renderLines(drawing(definition, aligned, caption));
+  const svg =
+    watched === undefined
+      ? await renderLines(drawing(definition, aligned, caption))
+      : drawAttention(watched.drawn, { title: definition.title, caption });
   writeResult(files.svg, svg);
   writeResult(files.png, svgToPng(svg));
   writeResult(files.csv, csvOf(aligned));
   const curves = aligned.map((entry) => ({ ...placeOf(entry), seeds: entry.seeds, ...curveOf(entry) }));
-  writeResult(files.json, `${JSON.stringify({ format: 1, ...head, ...body, curves }, null, 2)}\n`);
+  const attention = watched === undefined ? {} : { attention: watched.drawn };
+  writeResult(
+    files.json,
+    `${JSON.stringify({ format: 1, ...head, ...body, curves, ...attention }, null, 2)}\n`,
+  );
   return { ...head, ...body, files };
+}
+
+/** Adds to every run the measures of its attention, as metrics at its end. */
+async function watchAttention(
+  finished: readonly FinishedRun[],
+  { series, samples }: NonNullable<FigureDefinition["heatMaps"]>,
+): Promise<{ readonly runs: FinishedRun[]; readonly drawn: AttentionReport }> {
+  const reports: AttentionReport[] = [];
+  for (const run of finished) reports.push(await run.attention(samples));
+  const runs = finished.map((run, index) => {
+    const measures = attentionMeasures(reports[index]);
+    return {
+      ...run,
+      metrics: (name: string) =>
+        Object.hasOwn(measures, name)
+          ? { steps: [run.run.request.steps], values: [measures[name]] }
+          : run.metrics(name),
+    };
+  });
+  return { runs, drawn: reports[finished.findIndex(({ run }) => run.series === series)] };
 }
 
 /** The finished runs in the order they were asked for, whatever order they came back in. */
@@ -127,6 +159,7 @@ function drawing(definition: FigureDefinition, aligned: readonly SeriesRuns[], c
   return {
     title: definition.title,
     caption,
+    ...(definition.panelSize === undefined ? {} : { panelSize: definition.panelSize }),
     panels: metricsOf(definition).flatMap(({ name, label, unit, domain }, row) =>
       panels.map((panel) => ({
         ...(panel === undefined || row > 0 ? {} : { title: panel }),

@@ -17,11 +17,12 @@ import {
 } from "../../papers/index.ts";
 import { parseRunSpec, type RunSpec, readMetrics, runIdentity } from "../../runs/index.ts";
 import { eta, type PoolEvent, type PoolOutcome, type Progress, runPool } from "../../scheduler/index.ts";
-import type { CommonOptions } from "../context.ts";
+import type { CommonOptions, Context } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type Interrupt, watchInterrupt } from "../interrupt.ts";
 import { brief, duration, printJson, shellCommand } from "../output.ts";
 import { createProgress, type ProgressLines } from "../progress.ts";
+import { watchAttention } from "../watch-attention.ts";
 
 interface ReproduceRequest extends CommonOptions {
   readonly scale: string;
@@ -37,7 +38,11 @@ const checkpointEvery = 50;
 const settling = 5_000;
 
 /** `corral reproduce`: trains what is missing, then draws and judges. */
-export async function reproduceFigure(id: string, request: ReproduceRequest): Promise<void> {
+export async function reproduceFigure(
+  context: Context,
+  id: string,
+  request: ReproduceRequest,
+): Promise<void> {
   const isTable = Object.hasOwn(tables, id);
   if (!isTable && !Object.hasOwn(figures, id)) {
     throw unknownName("figure", id, [...Object.keys(figures), ...Object.keys(tables)]);
@@ -58,7 +63,7 @@ export async function reproduceFigure(id: string, request: ReproduceRequest): Pr
     const report = await reproduce(figures[id], {
       scale,
       seeds: request.seeds,
-      executor: poolExecutor(figures[id], request, progress, interrupt),
+      executor: poolExecutor(context, figures[id], request, progress, interrupt),
       out: join(request.out, scale),
       rng: createRng(id),
     });
@@ -91,6 +96,7 @@ class Stopped extends Error {}
 
 /** Trains runs in a pool of processes, each in a directory of its own that other figures find too. */
 function poolExecutor(
+  context: Context,
   figure: FigureDefinition,
   { out, jobs }: ReproduceRequest,
   progress: ProgressLines,
@@ -120,6 +126,7 @@ function poolExecutor(
         run,
         directory: places[index].directory,
         metrics: (name) => readMetrics(places[index].directory, name),
+        attention: (samples) => watchAttention(context, places[index].directory, samples),
       }));
     },
   };
