@@ -20,7 +20,7 @@ export interface AscentOptions {
   readonly gradientNorm?: number;
   /** Iterations to record, the last one of each start aside; by default the first. */
   readonly recordAt?: readonly number[];
-  /** Whether records hold the agents' gaps, which cost about as much as ten steps for each agent. */
+  /** Whether records hold the agents' gaps, which cost as much as a few steps for each agent. */
   readonly gaps?: boolean;
 }
 

@@ -141,9 +141,9 @@ const SPARE_BYTES = 16;
 /** An empty memory with kernels of its own. */
 export function kernelMemory(): KernelMemory {
   const memory = new WebAssembly.Memory({ initial: 1 });
-  const binary = Uint8Array.from(atob(kernelsBinary), (character) => character.charCodeAt(0));
   // Engines keep what they have compiled: the same bytes again cost next to nothing.
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } });
+  const module = new WebAssembly.Module(bytesOf(kernelsBinary));
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const kernels = exports as Kernels & { readonly firstFree: { readonly value: number } };
   let free = kernels.firstFree.value;
 
@@ -179,4 +179,11 @@ export function kernelMemory(): KernelMemory {
     },
     view,
   };
+}
+
+function bytesOf(base64: string): Uint8Array {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let k = 0; k < text.length; k++) bytes[k] = text.charCodeAt(k);
+  return bytes;
 }

@@ -277,6 +277,11 @@ test("gaps are the best of all deterministic deviations", () => {
       const value = policy.evaluate(theta);
       const gaps = policy.equilibriumGaps(theta);
       const unconditional = policy.unconditionalGaps(theta);
+      // What was looked at meanwhile leaves no trace.
+      const { stateValues, visitation, actionValues } = policy;
+      const seen = [stateValues, visitation, actionValues].map((numbers) => numbers.slice());
+      policy.differentiate(theta);
+      expect([stateValues, visitation, actionValues]).toEqual(seen);
       for (const agent of [0, 1]) {
         expect(gaps[agent]).toBeCloseTo(bestByEnumeration(policy, theta, agent, "parents") - value, 10);
         expect(unconditional[agent]).toBeCloseTo(

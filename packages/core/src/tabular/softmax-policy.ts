@@ -25,7 +25,7 @@ export interface ExactSoftmaxPolicy {
   readonly jointPolicy: Float64Array;
   /** `V(s)`, `[S]`. */
   readonly stateValues: Float64Array;
-  /** `Q(s, a)`, `[S, A]`; filled by `differentiate` only. */
+  /** `Q(s, a)`, `[S, A]`; filled by `differentiate` and the gaps. */
   readonly actionValues: Float64Array;
   /** Discounted expected visits of each state from `mu`, which sum to `1 / (1 - gamma)`, `[S]`. */
   readonly visitation: Float64Array;
@@ -132,6 +132,7 @@ export function exactSoftmaxPolicy(game: CooperativeMarkovGame, dag: Dag, vector
     const value = evaluate(theta);
     const found = actions.map((_, i) => deviate(conditionals, jointPolicy, i, sees) - value);
     evaluator.solve(jointPolicy);
+    evaluator.computeActionValues();
     return Float64Array.from(found);
   };
 
