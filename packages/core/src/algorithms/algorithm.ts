@@ -43,6 +43,11 @@ export interface Learner {
   /** The policy as an ONNX file that runs outside corral. */
   exportPolicy(): Uint8Array;
   /**
+   * The same policy as an ONNX file for each agent, by the agent's name (`agent-0`): it reads what this agent observes and
+   * nothing else. Only where agents have networks of their own.
+   */
+  exportPolicies?(): Readonly<Record<string, Uint8Array>>;
+  /**
    * How much the actions of the team attend to each other, where the policy has such attention: mean over about `samples`
    * moments of play without exploration.
    */

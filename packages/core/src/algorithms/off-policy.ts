@@ -160,6 +160,8 @@ export interface OffPolicyParts {
   readonly parameters: readonly { readonly vector: Variable; readonly layout: Layout }[];
   readonly facts: Learner["facts"];
   exportPolicy(): Uint8Array;
+  /** As `Learner.exportPolicies`. */
+  exportPolicies?(): Readonly<Record<string, Uint8Array>>;
   /** As `Learner.attention`. */
   attention?: Learner["attention"];
   dispose(): Promise<void>;
