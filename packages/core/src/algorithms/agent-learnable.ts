@@ -57,13 +57,15 @@ export interface AgentLearnableOptions {
   readonly epsilon?: number;
   /** The norm that the gradient of each network is clipped to; by default it is not. */
   readonly maxGradientNorm?: number;
+  /** What is clipped to it: a network's gradient as a whole (by default), or each of its weights and biases. */
+  readonly clipped?: "network" | "arrays";
 }
 
 /** New parameters, initialised from `rng.split("initialise")`. */
 export function agentLearnable(
   name: string,
   networks: AgentNetworks,
-  { epsilon = 1e-8, maxGradientNorm }: AgentLearnableOptions,
+  { epsilon = 1e-8, maxGradientNorm, clipped: unit = "network" }: AgentLearnableOptions,
   rng: Rng,
 ): AgentLearnable {
   const layout = layoutOf(networks.parameters);
@@ -91,7 +93,8 @@ export function agentLearnable(
           ? parts
           : parts.map((part, k) => {
               // The small term keeps a zero gradient from dividing by zero (as PyTorch's clip_grad_norm_).
-              const room = div(maxGradientNorm, add(norms[Math.floor(k / stacksOfGroup)], 1e-6));
+              const size = unit === "arrays" ? normOfEach([part]) : norms[Math.floor(k / stacksOfGroup)];
+              const room = div(maxGradientNorm, add(size, 1e-6));
               return mul(part, reshape(minimum(room, 1), [part.shape[0], 1, 1]));
             });
       const next = optimiser(learningRate).step(state.parameters, pack(clipped), state);
