@@ -2,8 +2,8 @@
  * The loops of exact evaluation, compiled to WebAssembly by AssemblyScript: arithmetic two numbers at a time, and the same bits
  * on every machine.
  *
- * Addresses, widths and strides are in bytes. Each block of numbers begins at a multiple of 16 and has room for two numbers
- * more, so that loops over pairs may run one number over the end of a row.
+ * Addresses, widths and strides are in bytes. Each block of numbers begins at a multiple of 16 and has room for four
+ * numbers more, so that loops over pairs may run over the end of a row.
  *
  * Engines move what stays the same in a loop into it, unless it was loaded from memory. So that is what is done before a loop.
  */

@@ -135,8 +135,8 @@ const PAGE_BYTES = 2 ** 16;
 const LARGEST_BYTES = 2 ** 32;
 /** Blocks begin at multiples of a cache line. */
 const ALIGNMENT_BYTES = 64;
-/** Loops over pairs may run over the end of a block by two numbers. */
-const SPARE_BYTES = 16;
+/** Loops over pairs may run over the end of a block, or read ahead. */
+const SPARE_BYTES = 32;
 
 /** An empty memory with kernels of its own. */
 export function kernelMemory(): KernelMemory {
