@@ -50,7 +50,8 @@ describe("help", () => {
     };
     const { code, stdout, stderr } = await runCorral([], folder, env);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    const commands = "train resume list show evaluate export check certify verify ceiling reproduce bench";
+    const commands =
+      "train resume list show evaluate export check attention certify verify ceiling structure reproduce bench";
     for (const name of commands.split(" ")) {
       expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
     }
