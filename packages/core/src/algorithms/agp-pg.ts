@@ -10,7 +10,6 @@
  */
 import { z } from "zod";
 import { learnable } from "../learn/index.ts";
-import type { Rng } from "../random/index.ts";
 import {
   add,
   compile,
@@ -26,7 +25,8 @@ import {
   type Views,
 } from "../tensor/index.ts";
 import { actionGraphSettings, agpNetwork, exchangesObservations } from "./agp.ts";
-import type { Algorithm } from "./algorithm.ts";
+import type { Algorithm, LearnerContext } from "./algorithm.ts";
+import { measureAttention } from "./measure-attention.ts";
 import { trainMetrics } from "./metrics.ts";
 import {
   clippedSurrogate,
@@ -72,14 +72,14 @@ export const agpPg: Algorithm<AgpPgConfig> = {
     },
   },
   create: ({ config, ...context }) =>
-    onPolicyLearner("agp-pg", context, config, (plan) => agpPgParts(plan, config, context.rng)),
+    onPolicyLearner("agp-pg", context, config, (plan) => agpPgParts(plan, config, context)),
 };
 
 /** Networks, gradient step and policy. */
 export async function agpPgParts(
   { samples, shape, spec }: OnPolicyPlan,
   config: AgpPgConfig,
-  rng: Rng,
+  { env, rng }: Pick<LearnerContext<AgpPgConfig>, "env" | "rng">,
 ): Promise<OnPolicyParts> {
   const engine = await loadEngine();
   const network = agpNetwork(spec, { ...config, recurrent: false });
@@ -125,14 +125,16 @@ export async function agpPgParts(
     finite: ["policy-loss", "value-loss", "gradient-norm"],
   });
 
+  const policy = samplingPolicy(engine, {
+    name: "agp-pg",
+    spec,
+    shape,
+    network: learned,
+    logits: (views, team) => network.step(views, team).utilities,
+  });
+  const watched = { env, network, learned, createPolicy: policy.create };
   return {
-    policy: samplingPolicy(engine, {
-      name: "agp-pg",
-      spec,
-      shape,
-      network: learned,
-      logits: (views, team) => network.step(views, team).utilities,
-    }),
+    policy,
     critic: { ...learned, value },
     async step(learningRate) {
       program.inputs.learningRate[0] = learningRate;
@@ -141,6 +143,10 @@ export async function agpPgParts(
     },
     variables: Object.values(learned.variables),
     parameters: [learned],
+    attention:
+      config.graph === "none"
+        ? undefined
+        : (count, stream) => measureAttention(engine, watched, count, stream),
     facts: {
       engine: `${engine.name} ${engine.version}`,
       communication: exchangesObservations(config) ? communication.observations : communication.none,

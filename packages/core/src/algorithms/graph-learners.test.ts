@@ -126,7 +126,7 @@ describe("what agents act on", () => {
     [{ neighbourhood: "sameAction" }, true],
   ])("AGP by policy gradient: %o", async (settings, communicates) => {
     const plan = { samples: sampleInputs(shape, 1), shape, spec: env().spec };
-    const parts = await agpPgParts(plan, agpPg.config.parse(settings), createRng(1));
+    const parts = await agpPgParts(plan, agpPg.config.parse(settings), { env, rng: createRng(1) });
     const policy = await parts.policy.create(1);
     const logProbability = async (signals: readonly number[]) => {
       policy.observations.set(signals);
@@ -137,6 +137,16 @@ describe("what agents act on", () => {
     expect(parts.facts.communication).toMatch(communicates ? /observations/ : /^none/);
     await policy.dispose();
     await parts.dispose();
+  });
+
+  test("AGP by policy gradient shows whom actions attend to", async () => {
+    const learner = await create("agp-pg", env, {});
+    const { labels, layers } = await learner.attention!(64, createRng(0));
+    expect(labels.slice(0, 3)).toEqual(["agent 0: act 0", "agent 0: act 1", "agent 1: act 0"]);
+    expect(layers.map(({ heads }) => heads.length)).toEqual([4, 4]);
+    const none = await create("agp-pg", env, { graph: "none" });
+    expect(none.attention).toBeUndefined();
+    for (const each of [learner, none]) await each.dispose();
   });
 
   test.each([true, false])("DICG as a value method: executionGraph=%s", async (executionGraph) => {

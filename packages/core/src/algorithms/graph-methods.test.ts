@@ -1,6 +1,6 @@
 /** Gradient steps of DCG, both forms of DICG and AGP by policy gradient against PyTorch, sample by sample (`fixtures/make-graph-methods.py`). */
 import { describe, expect, test } from "vitest";
-import type { EnvBatch, EnvSpec } from "../envs/index.ts";
+import type { EnvBatch, EnvFactory, EnvSpec } from "../envs/index.ts";
 import { createSegments, type SegmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
 import { type Layout, namedArrays, type Variable } from "../tensor/index.ts";
@@ -42,6 +42,10 @@ const specOf = (shape: Pick<SegmentShape, "agents" | "observationSize" | "action
   rewards: "team",
   sharedObservation: false,
 });
+
+const notPlayed: EnvFactory = () => {
+  throw new Error("nothing is played here");
+};
 
 interface Network {
   readonly vector: Variable;
@@ -120,7 +124,7 @@ describe("a gradient step equals PyTorch's", () => {
     const parts =
       method === "dicg"
         ? await dicgParts(plan, dicg.config.parse(config), createRng(0))
-        : await agpPgParts(plan, agpPg.config.parse(config), createRng(0));
+        : await agpPgParts(plan, agpPg.config.parse(config), { env: notPlayed, rng: createRng(0) });
     for (const network of parts.parameters) write(network, recorded.before);
     await expectRecorded(recorded, parts.parameters, parts.step);
     await parts.dispose();

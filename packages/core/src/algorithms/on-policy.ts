@@ -201,6 +201,8 @@ export interface OnPolicyParts {
   /** Parameter vectors with their names, for safetensors. */
   readonly parameters: readonly { readonly vector: Variable; readonly layout: Layout }[];
   readonly facts: Learner["facts"];
+  /** As `Learner.attention`. */
+  attention?: Learner["attention"];
   dispose(): Promise<void>;
 }
 
@@ -376,6 +378,7 @@ export async function onPolicyLearner(
         ...parts.parameters.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
       ),
     exportPolicy: parts.policy.export,
+    attention: parts.attention,
     async dispose() {
       await policy.dispose();
       await evaluators.dispose();
