@@ -42,6 +42,11 @@ export function listWriter(most: number, room = 4 * most): ListWriter {
       starts[written] = end;
     },
     soFar: () => ({ starts, ids }),
-    finish: () => ({ starts: starts.slice(0, written + 1), ids: ids.slice(0, starts[written]) }),
+    finish() {
+      const used = starts[written];
+      // What is left over is cut off by copying, unless there is so little of it that a copy would need more.
+      const kept = ids.length > 1.5 * used ? ids.slice(0, used) : ids.subarray(0, used);
+      return { starts: starts.slice(0, written + 1), ids: kept };
+    },
   };
 }
