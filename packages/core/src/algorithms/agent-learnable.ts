@@ -4,8 +4,10 @@ import {
   adam,
   add,
   concat,
+  constant,
   div,
   type Expr,
+  gather,
   gradients,
   initialise,
   type Layout,
@@ -42,7 +44,7 @@ export interface AgentLearnable {
    *
    * @param loss the sum of the networks' losses, each a function of the parameters of one
    * @param views the parameters as the loss reads them
-   * @returns the norm of each network's gradient before clipping, `[N]` in the order of `networks.groups`, and the new state
+   * @returns the norm of each network's gradient before clipping, `[N]` by increasing agent, and the new state
    */
   step(
     loss: Expr,
@@ -55,7 +57,7 @@ export interface AgentLearnable {
 export interface AgentLearnableOptions {
   /** What Adam adds to its denominator, 1e-8 by default. */
   readonly epsilon?: number;
-  /** The norm that the gradient of each network is clipped to; by default it is not. */
+  /** The norm that the gradient of each network is clipped to; 0, the default, for no clipping. */
   readonly maxGradientNorm?: number;
   /** What is clipped to it: a network's gradient as a whole (by default), or each of its weights and biases. */
   readonly clipped?: "network" | "arrays";
@@ -65,7 +67,7 @@ export interface AgentLearnableOptions {
 export function agentLearnable(
   name: string,
   networks: AgentNetworks,
-  { epsilon = 1e-8, maxGradientNorm, clipped: unit = "network" }: AgentLearnableOptions,
+  { epsilon = 1e-8, maxGradientNorm = 0, clipped: unit = "network" }: AgentLearnableOptions,
   rng: Rng,
 ): AgentLearnable {
   const layout = layoutOf(networks.parameters);
@@ -89,7 +91,7 @@ export function agentLearnable(
         normOfEach(parts.slice(group * stacksOfGroup, (group + 1) * stacksOfGroup)),
       );
       const clipped =
-        maxGradientNorm === undefined
+        maxGradientNorm === 0
           ? parts
           : parts.map((part, k) => {
               // The small term keeps a zero gradient from dividing by zero (as PyTorch's clip_grad_norm_).
@@ -98,9 +100,19 @@ export function agentLearnable(
               return mul(part, reshape(minimum(room, 1), [part.shape[0], 1, 1]));
             });
       const next = optimiser(learningRate).step(state.parameters, pack(clipped), state);
-      return { gradientNorms: concat(norms, 0), updates: { parameters: next.parameters, ...next.state } };
+      return {
+        gradientNorms: byAgent(networks, norms),
+        updates: { parameters: next.parameters, ...next.state },
+      };
     },
   };
+}
+
+/** One number of each agent by increasing agent, from `[G]` of each group. */
+function byAgent({ groups }: AgentNetworks, parts: readonly Expr[]): Expr {
+  const agents = groups.flatMap((group) => group.agents);
+  const order = [...agents].sort((a, b) => a - b).map((agent) => agents.indexOf(agent));
+  return gather(concat(parts, 0), constant("int32", [order.length], order));
 }
 
 /** Euclidean norms over all stacks together, of each member: `[G, ...]` each to `[G]`. */

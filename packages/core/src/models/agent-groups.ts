@@ -86,6 +86,8 @@ export interface AgentNetworks {
   apply(views: Views, inputs: readonly Expr[]): readonly Expr[];
   /** One layer of one group, without the activation: `[G, in, B] -> [G, out, B]`. */
   layer(views: Views, group: number, layer: number, inputs: Expr): Expr;
+  /** The stacks of one layer of one group: weights `[G, out, in]`, biases `[G, out, 1]`. */
+  stacks(views: Views, group: number, layer: number): { readonly weights: Expr; readonly biases: Expr };
   /** The network of one agent, a group of its own. */
   alone(agent: number): AgentNetworks;
 }
@@ -135,6 +137,10 @@ export function agentNetworks(name: string, options: AgentNetworksOptions): Agen
         return value;
       }),
     layer: apply,
+    stacks(views, group, layer) {
+      const { weights, biases } = stacks[group][layer];
+      return { weights: views[weights.name], biases: views[biases.name] };
+    },
     alone: (agent) => agentNetworks(name, { ...options, members: [agent] }),
   };
 }
