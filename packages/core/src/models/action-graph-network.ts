@@ -328,21 +328,25 @@ interface Arrangement {
 }
 
 /**
- * Where neighbourhoods are groups of equal size, attention happens group by group: N groups of A nodes or A groups of N
- * instead of one of N A. Else all nodes are one group, and a mask forbids what is not allowed.
+ * Where neighbourhoods are groups of equal size, attention happens group by group: N groups of A nodes, or A groups of N,
+ * instead of one of N A. Else, and where groups would only be many small products, all nodes are one group and a mask
+ * forbids what is not allowed.
  */
 function arrange(nodes: ActionGraph, neighbourhood: Neighbourhood): Arrangement {
   const { agents, starts, agentOf } = nodes;
   const actions = starts[1];
+  const isRegular = starts.every((start, i) => start === i * actions);
+  const attending = neighbourhood === "sameAction" ? agents : actions;
+  const isGrouped = isRegular && (neighbourhood === "sameAction" || neighbourhood === "sameAgent");
+  if (!isGrouped || attending * nodes.nodes < SMALLEST_GROUPS) return oneGroup(nodes, neighbourhood);
   const order = Array.from(agentOf, (_, m) => m);
-  const regular = agentOf.every((i, m) => i === Math.floor(m / actions)) && nodes.nodes === agents * actions;
-  if (regular && neighbourhood === "sameAction") return { order, attending: agents };
-  if (regular && neighbourhood === "sameAgent") {
-    const actionByAction = order.map((k) => (k % agents) * actions + Math.floor(k / agents));
-    return { order: actionByAction, attending: actions, byAction: true };
-  }
-  return oneGroup(nodes, neighbourhood);
+  if (neighbourhood === "sameAction") return { order, attending };
+  const actionByAction = order.map((k) => (k % agents) * actions + Math.floor(k / agents));
+  return { order: actionByAction, attending, byAction: true };
 }
+
+/** Entries of all groups' attention matrices from which groups were measured to be faster than one masked matrix. */
+const SMALLEST_GROUPS = 120;
 
 /** All nodes in their order, with a mask for those that a node may not attend to. */
 const oneGroup = (nodes: ActionGraph, neighbourhood: Neighbourhood): Arrangement => ({
