@@ -71,7 +71,7 @@ import {
   softTargets,
   whileActing,
 } from "./soft-actor-critic.ts";
-import { agentSettings, communication } from "./value-settings.ts";
+import { agentSettings, communication, valuePresets } from "./value-settings.ts";
 
 const configSchema = z
   .strictObject({
@@ -119,18 +119,11 @@ export const fop: Algorithm<FopConfig> = {
   source: "Zhang et al. 2021; Wang et al. 2023 (code)",
   config: configSchema,
   presets: {
-    agpPaper: {
-      description:
-        "what AGP says of all methods that it compares, Adam at 5e-4, batches of 32 and a replay of 50 000, which count " +
-        "episodes here, without memory",
-      config: {
-        recurrent: false,
-        lastAction: false,
-        replayUnit: "episode",
-        replayCapacity: 50_000,
-        optimiser: "adam",
-      },
+    published: {
+      description: "the published code's settings, its entropy term too, for games of several steps",
+      config: { codeEntropyTerm: true },
     },
+    agpPaper: valuePresets.agpPaper,
     fast: {
       description:
         "for games of one step such as Top-K: 64 samples after every 32 fresh episodes, Adam at 1e-3, no memory",

@@ -69,13 +69,23 @@ import {
   softTargets,
   whileActing,
 } from "./soft-actor-critic.ts";
-import { agentSettings } from "./value-settings.ts";
+import { agentSettings, valuePresets } from "./value-settings.ts";
 
 const configSchema = z.strictObject({
   ...offPolicySettings,
   ...agentSettings,
   ...softCriticSettings,
-  temperature: z.number().min(0).default(0.001).describe("Weight of the policies' entropy"),
+  temperatureStart: z
+    .number()
+    .positive()
+    .default(0.001)
+    .describe("Weight of the policies' entropy at the beginning"),
+  temperatureEnd: z.number().positive().default(0.001).describe("Weight of the entropy in the end"),
+  temperatureSteps: z
+    .int()
+    .min(1)
+    .default(90_000)
+    .describe("Environment steps from the one to the other, in a line"),
   dependencyEmbedding: z
     .int()
     .min(1)
@@ -98,32 +108,16 @@ export const macpf: Algorithm<MacpfConfig> = {
   source: "Wang et al. 2023",
   config: configSchema,
   presets: {
-    agpPaper: {
-      description:
-        "what AGP says of all methods that it compares, Adam at 5e-4, batches of 32 and a replay of 50 000, which count " +
-        "episodes here, without memory",
-      config: {
-        recurrent: false,
-        lastAction: false,
-        replayUnit: "episode",
-        replayCapacity: 50_000,
-        optimiser: "adam",
-      },
+    published: {
+      description: "the published code's settings, its entropy term too, for games of several steps",
+      config: { codeEntropyTerm: true },
     },
+    agpPaper: valuePresets.agpPaper,
     fast: {
       description:
-        "for games of one step such as Top-K: 64 samples after every 32 fresh episodes, Adam at 1e-3, exploration that " +
-        "fades over 20 000 episodes, no memory",
-      config: {
-        recurrent: false,
-        lastAction: false,
-        environments: 32,
-        batchSize: 64,
-        replayCapacity: 50_000,
-        optimiser: "adam",
-        learningRate: 1e-3,
-        epsilonSteps: 20_000,
-      },
+        `${valuePresets.fast.description}; entropy weighs as much as in FOP, for with the little of the paper agents ` +
+        "that stopped acting never try again",
+      config: { ...valuePresets.fast.config, temperatureStart: 0.5, temperatureEnd: 0.05 },
     },
   },
   create: ({ config, ...context }) =>
@@ -228,10 +222,13 @@ async function macpfUpdate(
   segments: Segments,
   config: MacpfConfig,
 ): Promise<Pick<OffPolicyParts, "update" | "dispose">> {
+  const { temperatureStart, temperatureEnd, temperatureSteps } = config;
+  const temperatureAt = linearSchedule(temperatureStart, temperatureEnd, temperatureSteps);
   const epsilonAt = linearSchedule(config.epsilonStart, config.epsilonEnd, config.epsilonSteps);
   const { steps } = segments.shape;
   const looksAhead = bootstraps("macpf", segments.shape, config);
   const epsilon = new Float32Array(1);
+  const temperature = new Float32Array(1);
   const learningRate = new Float32Array(1);
   const newTargets = () => (looksAhead ? new Float32Array(segments.rewards.length) : segments.rewards);
   const targets = { independent: newTargets(), dependent: newTargets() };
@@ -240,16 +237,18 @@ async function macpfUpdate(
     targets: { dtype: "float32", shape: [steps, segments.size], values: targets.independent },
     dependentTargets: { dtype: "float32", shape: [steps, segments.size], values: targets.dependent },
     epsilon: { dtype: "float32", shape: [], values: epsilon },
+    temperature: { dtype: "float32", shape: [], values: temperature },
     learningRate: { dtype: "float32", shape: [], values: learningRate },
   } as const;
 
-  const actorSteps = await compileActorSteps(engine, networks, inputs, config.temperature);
+  const actorSteps = await compileActorSteps(engine, networks, inputs);
   const criticSteps = await compileCriticSteps(engine, networks.critic, inputs);
   const targetValues = looksAhead ? await compileTargetValues(engine, networks, inputs) : undefined;
 
   return {
     async update(now) {
       epsilon[0] = epsilonAt(now.steps);
+      temperature[0] = temperatureAt(now.steps);
       learningRate[0] = now.learningRate;
       now.rng.fillGumbel(actorSteps.inputs.noise);
       await actorSteps.run();
@@ -259,12 +258,16 @@ async function macpfUpdate(
         await targetValues.run();
         const found = targetValues.results as Record<string, Float32Array>;
         const write = (values: Float32Array, logProbabilities: Float32Array, out: Float32Array) =>
-          softTargets(segments, values, logProbabilities, config.temperature, config, out);
+          softTargets(segments, values, logProbabilities, temperature[0], config, out);
         write(found.values, found.logProbabilities, targets.independent);
         write(found.dependentValues, found.dependentLogProbabilities, targets.dependent);
       }
       await criticSteps.run();
-      return { ...trainMetrics(actorSteps.results), ...trainMetrics(criticSteps.results) };
+      return {
+        ...trainMetrics(actorSteps.results),
+        ...trainMetrics(criticSteps.results),
+        "train/temperature": temperature[0],
+      };
     },
     async dispose() {
       await actorSteps.dispose();
@@ -277,7 +280,7 @@ async function macpfUpdate(
 type MacpfInputs = ReturnType<typeof segmentInputs> &
   Readonly<
     Record<
-      "targets" | "dependentTargets" | "epsilon" | "learningRate",
+      "targets" | "dependentTargets" | "epsilon" | "temperature" | "learningRate",
       InputSpec & { readonly dtype: "float32" }
     >
   >;
@@ -290,19 +293,14 @@ const noiseInput = ({ observations }: MacpfInputs, { network }: FactorisedNetwor
   }) as const;
 
 /** A step of the independent policy, then one of the dependent policy from where that led. */
-function compileActorSteps(
-  engine: Engine,
-  { actor, critic }: MacpfNetworks,
-  inputs: MacpfInputs,
-  temperature: number,
-) {
+function compileActorSteps(engine: Engine, { actor, critic }: MacpfNetworks, inputs: MacpfInputs) {
   const [steps] = inputs.actions.shape;
   return compile(engine, {
     name: "macpf: actor steps",
     inputs: { ...inputs, noise: noiseInput(inputs, actor, steps) },
     variables: { ...actor.variables, parameters: actor.vector, critic: critic.vector },
     build(leaves) {
-      const { noise, epsilon, mask, learningRate } = leaves;
+      const { noise, epsilon, temperature, mask, learningRate } = leaves;
       const now = whileActing(leaves);
       const { available } = now;
       const conditions = { available, epsilon };

@@ -2,18 +2,7 @@
 import { z } from "zod";
 import { InputError } from "../errors.ts";
 import { lambdaReturns, type SegmentShape, type Segments } from "../learn/index.ts";
-import {
-  type Expr,
-  exp,
-  mean,
-  mul,
-  neg,
-  type Operand,
-  slice,
-  sub,
-  sum,
-  weightedMean,
-} from "../tensor/index.ts";
+import { type Expr, exp, mean, mul, neg, slice, sub, sum, weightedMean } from "../tensor/index.ts";
 import type { Experience } from "./double-q.ts";
 
 /** Settings of soft critics, to be spread into a schema behind those of off-policy algorithms. */
@@ -80,7 +69,7 @@ export function whileActing({ observations, states, available, actions }: Experi
 export function softPolicyLoss(
   logProbabilities: Expr,
   utilities: Expr,
-  temperature: Operand,
+  temperature: Expr,
   mask: Expr,
 ): { readonly loss: Expr; readonly entropy: Expr } {
   const expected = (a: Expr): Expr => {
