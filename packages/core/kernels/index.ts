@@ -7,11 +7,11 @@
  *
  * Engines move what stays the same in a loop into it, unless it was loaded from memory. So that is what is done before a loop.
  */
-export { accumulateLevel, clear, gather, multiplyLevel, scatterLevel } from "./action-tree";
+export { accumulateLevels, gather, multiplyLevels } from "./action-tree";
 export { addReward, averageReward, weightAdvantages } from "./evaluation";
 export { solveSystem } from "./linear-system";
 export { addBarrier, addScaled, areFinite, projectRows, softmaxRows } from "./softmax";
-export { averageTable, expectTable, replaceDigit } from "./transition";
+export { averageTable, expectTable, replaceDigits } from "./transition";
 
 /** The first address that is free. */
 export const firstFree: usize = __heap_base;

@@ -1,97 +1,110 @@
 /**
- * `out[l][y][r] = sum_x numbers[l][x][r] factor[x][y]`: the digit `x` of an index becomes `y`. The factor's entries of
- * successive `x` and `y` are `strideX` and `strideY` apart, the blocks `out[l]` are `strideL`.
+ * `out[l][y][r] = sum_x numbers[l][x][r] factor[x][y]`: the digit `x` of an index becomes `y`, with digits `l` to its left and
+ * `r` to its right.
  */
-export function replaceDigit(
-  numbers: usize,
-  out: usize,
-  left: usize,
-  right: usize,
-  sizeX: usize,
-  sizeY: usize,
-  factor: usize,
-  strideX: usize,
-  strideY: usize,
-  strideL: usize,
-): void {
-  if (sizeX === 2 && sizeY === 2 && right === 1) {
-    replaceLastBit(numbers, out, left, factor, strideX, strideY, strideL);
-    return;
+@unmanaged
+class DigitStage {
+  left: usize = 0;
+  right: usize = 0;
+  sizeX: usize = 0;
+  sizeY: usize = 0;
+  factor: usize = 0;
+  /** From one entry of the factor to that for the next `x` and `y`. */
+  strideX: usize = 0;
+  strideY: usize = 0;
+  /** From one block `out[l]` to the next. */
+  strideL: usize = 0;
+  /** Where the stage writes if another follows. */
+  buffer: usize = 0;
+}
+
+/** Replaces one digit after the other. */
+export function replaceDigits(stages: usize, count: usize, numbers: usize, out: usize): void {
+  for (; count > 0; count--, stages += offsetof<DigitStage>()) {
+    const stage = changetype<DigitStage>(stages);
+    const to = count === 1 ? out : stage.buffer;
+    const right = stage.right;
+    if (stage.sizeX === 2 && stage.sizeY === 2 && right === 1) replaceLastBit(stage, numbers, to);
+    else if (stage.sizeX === 2 && stage.sizeY === 2 && right === 2) replaceBitBeforeLast(stage, numbers, to);
+    else if (stage.sizeX === 2 && stage.sizeY === 2 && right % 4 === 0) replaceBit(stage, numbers, to);
+    else replaceDigit(stage, numbers, to);
+    numbers = to;
   }
-  if (sizeX === 2 && sizeY === 2 && (right === 2 || right % 4 === 0)) {
-    replaceBit(numbers, out, left, right << 3, factor, strideX, strideY, strideL);
-    return;
-  }
-  const width = right << 3;
-  for (; left > 0; left--, numbers += sizeX * width, out += strideL) {
-    for (let y: usize = 0; y < sizeY; y++) {
+}
+
+function replaceDigit(stage: DigitStage, numbers: usize, out: usize): void {
+  const width = stage.right << 3;
+  for (let l: usize = 0; l < stage.left; l++) {
+    for (let y: usize = 0; y < stage.sizeY; y++) {
       for (let r: usize = 0; r < width; r += 8) {
+        let entry = stage.factor + y * stage.strideY;
         let sum: f64 = 0;
-        for (let x: usize = 0; x < sizeX; x++) {
-          sum += load<f64>(numbers + x * width + r) * load<f64>(factor + x * strideX + y * strideY);
+        for (let x: usize = 0; x < stage.sizeX; x++, entry += stage.strideX) {
+          sum += load<f64>(numbers + x * width + r) * load<f64>(entry);
         }
         store<f64>(out + y * width + r, sum);
       }
     }
+    numbers += stage.sizeX * width;
+    out += stage.strideL;
   }
 }
 
-function replaceLastBit(
-  numbers: usize,
-  out: usize,
-  left: usize,
-  factor: usize,
-  strideX: usize,
-  strideY: usize,
-  strideL: usize,
-): void {
-  const f0 = v128.load64_lane(factor + strideY, v128.load64_splat(factor), 1);
-  const f1 = v128.load64_lane(factor + strideX + strideY, v128.load64_splat(factor + strideX), 1);
+function replaceLastBit(stage: DigitStage, numbers: usize, out: usize): void {
+  const x0 = stage.factor;
+  const x1 = x0 + stage.strideX;
+  const f0 = v128.load64_lane(x0 + stage.strideY, v128.load64_splat(x0), 1);
+  const f1 = v128.load64_lane(x1 + stage.strideY, v128.load64_splat(x1), 1);
+  const stride = stage.strideL;
+  let left = stage.left;
   for (; left > 1; left -= 2, numbers += 32) {
     v128.store(out, mixed(v128.load64_splat(numbers), f0, v128.load64_splat(numbers, 8), f1));
-    out += strideL;
+    out += stride;
     v128.store(out, mixed(v128.load64_splat(numbers, 16), f0, v128.load64_splat(numbers, 24), f1));
-    out += strideL;
+    out += stride;
   }
   if (left > 0) v128.store(out, mixed(v128.load64_splat(numbers), f0, v128.load64_splat(numbers, 8), f1));
 }
 
-function replaceBit(
-  numbers: usize,
-  out: usize,
-  left: usize,
-  width: usize,
-  factor: usize,
-  strideX: usize,
-  strideY: usize,
-  strideL: usize,
-): void {
-  const f00 = v128.load64_splat(factor);
-  const f01 = v128.load64_splat(factor + strideY);
-  const f10 = v128.load64_splat(factor + strideX);
-  const f11 = v128.load64_splat(factor + strideX + strideY);
-  if (width % 32 === 0) {
-    for (; left > 0; left--, numbers += 2 * width, out += strideL) {
-      for (let r: usize = 0; r < width; r += 32) {
-        const from = numbers + r;
-        const to = out + r;
-        const a0 = v128.load(from);
-        const b0 = v128.load(from, 16);
-        const a1 = v128.load(from + width);
-        const b1 = v128.load(from + width, 16);
-        v128.store(to, mixed(a0, f00, a1, f10));
-        v128.store(to, mixed(b0, f00, b1, f10), 16);
-        v128.store(to + width, mixed(a0, f01, a1, f11));
-        v128.store(to + width, mixed(b0, f01, b1, f11), 16);
-      }
-    }
-    return;
-  }
-  for (; left > 0; left--, numbers += 32, out += strideL) {
+function replaceBitBeforeLast(stage: DigitStage, numbers: usize, out: usize): void {
+  const x0 = stage.factor;
+  const x1 = x0 + stage.strideX;
+  const f00 = v128.load64_splat(x0);
+  const f01 = v128.load64_splat(x0 + stage.strideY);
+  const f10 = v128.load64_splat(x1);
+  const f11 = v128.load64_splat(x1 + stage.strideY);
+  const stride = stage.strideL;
+  for (const end = numbers + (stage.left << 5); numbers < end; numbers += 32, out += stride) {
     const a0 = v128.load(numbers);
     const a1 = v128.load(numbers, 16);
     v128.store(out, mixed(a0, f00, a1, f10));
     v128.store(out, mixed(a0, f01, a1, f11), 16);
+  }
+}
+
+/** A bit with a multiple of four numbers to its right. */
+function replaceBit(stage: DigitStage, numbers: usize, out: usize): void {
+  const x0 = stage.factor;
+  const x1 = x0 + stage.strideX;
+  const f00 = v128.load64_splat(x0);
+  const f01 = v128.load64_splat(x0 + stage.strideY);
+  const f10 = v128.load64_splat(x1);
+  const f11 = v128.load64_splat(x1 + stage.strideY);
+  const width = stage.right << 3;
+  const stride = stage.strideL;
+  for (let left = stage.left; left > 0; left--, numbers += 2 * width, out += stride) {
+    for (let r: usize = 0; r < width; r += 32) {
+      const from = numbers + r;
+      const to = out + r;
+      const a0 = v128.load(from);
+      const b0 = v128.load(from, 16);
+      const a1 = v128.load(from + width);
+      const b1 = v128.load(from + width, 16);
+      v128.store(to, mixed(a0, f00, a1, f10));
+      v128.store(to, mixed(b0, f00, b1, f10), 16);
+      v128.store(to + width, mixed(a0, f01, a1, f11));
+      v128.store(to + width, mixed(b0, f01, b1, f11), 16);
+    }
   }
 }
 

@@ -25,27 +25,27 @@ export function actionTree(memory: KernelMemory, layout: ThetaLayout): ActionTre
   const order = topologicalOrder(dag);
   const joint = jointActionCount(actions);
   const ones = memory.keep(new Float64Array(states).fill(1));
-  const levels = Array.from(order, (i, p) => {
-    const parentIndex = parentIndices(layout, order.subarray(0, p), i);
-    const count = states * parentIndex.length;
-    // Where the parameters of the next agent begin when the first p agents played x in state s. Loops over pairs may go on to
-    // one row more, which is the spare room behind all parameters.
-    const rows = Float64Array.from({ length: count + 1 }, (_, entry) => {
-      if (entry === count) return 8 * size;
-      const s = Math.floor(entry / parentIndex.length);
-      return 8 * (offsets[i] + (s * parentActions[i] + parentIndex[entry % parentIndex.length]) * actions[i]);
-    });
-    return {
-      numbers: memory.reserve(count).address,
-      rows: memory.keepIndices(rows),
-      count,
-      choices: actions[i],
-      from: 8 * offsets[i],
-      bytes: 8 * states * parentActions[i] * actions[i],
-      // Every row is that of some index, so of one only if there are as many.
-      alone: actions[i] === 2 && count === states * parentActions[i],
-    };
-  });
+  const levels = memory.keepIndices(
+    Array.from(order, (i, p) => {
+      const parentIndex = parentIndices(layout, order.subarray(0, p), i);
+      const count = states * parentIndex.length;
+      // Where the parameters of agent i begin when the first p agents played x in state s. Loops over pairs may go on to one
+      // row more, which is the spare room behind all parameters.
+      const rows = Float64Array.from({ length: count + 1 }, (_, entry) => {
+        if (entry === count) return 8 * size;
+        const s = Math.floor(entry / parentIndex.length);
+        return (
+          8 * (offsets[i] + (s * parentActions[i] + parentIndex[entry % parentIndex.length]) * actions[i])
+        );
+      });
+      // Every row is that of some x in some state, so of one only if there are as many.
+      const alone = actions[i] === 2 && count === states * parentActions[i];
+      return [
+        ...[memory.reserve(count).address, memory.keepIndices(rows), count, actions[i]],
+        ...[8 * offsets[i], 8 * states * parentActions[i] * actions[i], Number(alone)],
+      ];
+    }).flat(),
+  );
   const sorted = order.every((agent, p) => agent === p);
   const leaves = memory.reserve(sorted ? 0 : states * joint).address;
   const jointIndex = jointIndexOfOrder(actions, order);
@@ -54,27 +54,13 @@ export function actionTree(memory: KernelMemory, layout: ThetaLayout): ActionTre
 
   return {
     multiply(factors, out) {
-      let above = ones.address;
-      for (let p = 0; p < agents; p++) {
-        const { rows, count, choices } = levels[p];
-        const below = p + 1 < agents ? levels[p + 1].numbers : sorted ? out.address : leaves;
-        kernels.multiplyLevel(above, below, rows, count, factors.address, choices);
-        above = below;
-      }
+      const below = sorted ? out.address : leaves;
+      kernels.multiplyLevels(levels, agents, ones.address, factors.address, below);
       if (!sorted) kernels.gather(leaves, out.address, states, 8 * joint, leafOfJointIndex);
     },
     accumulate(weights, out) {
-      let below = sorted ? weights.address : leaves;
       if (!sorted) kernels.gather(weights.address, leaves, states, 8 * joint, jointIndexOfLeaf);
-      for (let p = agents - 1; p >= 0; p--) {
-        const { numbers, rows, count, choices, from, bytes, alone } = levels[p];
-        if (alone) kernels.scatterLevel(numbers, below, rows, count, out.address);
-        else {
-          kernels.clear(out.address + from, bytes);
-          kernels.accumulateLevel(numbers, below, rows, count, out.address, choices);
-        }
-        below = numbers;
-      }
+      kernels.accumulateLevels(levels, agents, sorted ? weights.address : leaves, out.address);
     },
   };
 }

@@ -151,7 +151,15 @@ test("factored and dense transitions give the same values, visits and optimum", 
   // Too little to matter, enough to take the way of games whose rows differ from state to state.
   const different = { ...almost, transition: almost.transition.slice() };
   different.transition[0] += 2 ** -50;
-  const pairs = [unevenFactoredGame(), stateless].map((game) => [game, denseGame(game)] as const);
+  // Agents that reach what they do with probabilities that differ, found to be a product again in its table.
+  const lopsided = {
+    ...stateless,
+    transition: {
+      localStates: [2, 2, 2],
+      factors: [0.1, 0.3, 0.6].map((p) => Float64Array.of(1 - p, p, 0.2, 0.8, 1 - p, p, 0.2, 0.8)),
+    },
+  };
+  const pairs = [unevenFactoredGame(), stateless, lopsided].map((game) => [game, denseGame(game)] as const);
   for (const [game, dense] of [...pairs, [almost, different] as const]) {
     checkGame(game);
     checkGame(dense);

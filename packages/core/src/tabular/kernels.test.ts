@@ -174,10 +174,11 @@ test("a digit is replaced at any place of an index, whatever its sizes", () => {
       const row = sizeY * right + gap;
       const out = memory.reserve(left * row);
       const [strideX, strideY] = transposed ? [1, sizeX] : [sizeY, 1];
-      memory.kernels.replaceDigit(
-        ...[from.address, out.address, left, right, sizeX, sizeY],
-        ...[table.address, 8 * strideX, 8 * strideY, 8 * row],
-      );
+      const stage = memory.keepIndices([
+        ...[left, right, sizeX, sizeY],
+        ...[table.address, 8 * strideX, 8 * strideY, 8 * row, 0],
+      ]);
+      memory.kernels.replaceDigits(stage, 1, from.address, out.address);
       const expected = new Float64Array(left * row);
       for (let l = 0; l < left; l++) {
         for (let y = 0; y < sizeY; y++) {

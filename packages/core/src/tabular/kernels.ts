@@ -41,8 +41,8 @@ export interface KernelMemory {
 }
 
 /**
- * What `packages/core/kernels` exports; its sources say what each does. Addresses, widths, strides and rows are in bytes, all
- * else counts.
+ * What `packages/core/kernels` exports; its sources say what each does. Addresses, widths and strides are in bytes, all else
+ * counts.
  */
 export interface Kernels {
   softmaxRows(theta: number, out: number, rows: number, choices: number): void;
@@ -50,37 +50,10 @@ export interface Kernels {
   addBarrier(gradient: number, conditionals: number, count: number, weight: number, share: number): void;
   addScaled(theta: number, gradient: number, count: number, scale: number): void;
   areFinite(numbers: number, count: number): number;
-  multiplyLevel(
-    above: number,
-    below: number,
-    rows: number,
-    count: number,
-    factors: number,
-    choices: number,
-  ): void;
-  accumulateLevel(
-    above: number,
-    below: number,
-    rows: number,
-    count: number,
-    out: number,
-    choices: number,
-  ): void;
-  scatterLevel(above: number, below: number, rows: number, count: number, out: number): void;
-  clear(address: number, bytes: number): void;
+  multiplyLevels(levels: number, agents: number, ones: number, factors: number, leaves: number): void;
+  accumulateLevels(levels: number, agents: number, leaves: number, out: number): void;
   gather(numbers: number, out: number, rows: number, width: number, index: number): void;
-  replaceDigit(
-    numbers: number,
-    out: number,
-    left: number,
-    right: number,
-    sizeX: number,
-    sizeY: number,
-    factor: number,
-    strideX: number,
-    strideY: number,
-    strideL: number,
-  ): void;
+  replaceDigits(stages: number, count: number, numbers: number, out: number): void;
   averageTable(
     table: number,
     strideTable: number,

@@ -155,53 +155,45 @@ function factoredOperator(
     const local = Math.floor(s / jointActionCount(localStates.slice(i + 1))) % localStates[i];
     return tables[i] + 8 * local * actions[i] * localStates[i];
   };
-  const tablesOfBatch = Array.from({ length: batches }, (_, s) => factors.map((__, i) => tableOf(i, s)));
+  /** For each batch, the stages from the last agent to the first that make digits `from` digits `to`. */
+  const stages = (
+    from: readonly number[],
+    to: readonly number[],
+    strides: (i: number) => readonly [number, number],
+    blocks: number,
+    lastStride: number,
+  ) =>
+    memory.keepIndices(
+      Array.from({ length: batches }, (_, batch) =>
+        actions.map((__, back) => {
+          const i = agents - 1 - back;
+          const left = blocks * jointActionCount(from.slice(0, i));
+          const right = jointActionCount(to.slice(i + 1));
+          const strideLeft = i === 0 ? lastStride : 8 * to[i] * right;
+          return [
+            ...[left, right, from[i], to[i]],
+            ...[tableOf(i, batch), ...strides(i), strideLeft, buffers[i % 2]],
+          ];
+        }),
+      ).flat(2),
+    );
+  const stride = 8 * rowLength(states);
+  const averaging = stages(actions, localStates, (i) => [8 * localStates[i], 8], perBatch, stride);
+  const expecting = stages(localStates, actions, (i) => [8, 8 * localStates[i]], 1, 8 * joint);
+  const stageBytes = 4 * 9;
 
   return {
     averageOverActions(weights, out) {
-      const stride = 8 * rowLength(states);
       for (let batch = 0; batch < batches; batch++) {
-        let from = weights.address + 8 * batch * joint;
-        // Digits to the left of agent i are still actions, those to the right already local states.
-        let left = perBatch * joint;
-        let right = 1;
-        for (let i = agents - 1; i >= 0; i--) {
-          const [choices, locals] = [actions[i], localStates[i]];
-          left /= choices;
-          const to = i === 0 ? out.address + batch * stride : buffers[i % 2];
-          const strideLeft = i === 0 ? stride : 8 * locals * right;
-          const table = tablesOfBatch[batch][i];
-          kernels.replaceDigit(from, to, left, right, choices, locals, table, 8 * locals, 8, strideLeft);
-          right *= locals;
-          from = to;
-        }
+        const from = weights.address + 8 * batch * joint;
+        const to = out.address + batch * stride;
+        kernels.replaceDigits(averaging + batch * agents * stageBytes, agents, from, to);
       }
     },
     expectNext(values) {
       for (let batch = 0; batch < batches; batch++) {
-        let from = values.address;
-        let left = states;
-        let right = 1;
-        for (let i = agents - 1; i >= 0; i--) {
-          const [choices, locals] = [actions[i], localStates[i]];
-          left /= locals;
-          const to = i === 0 ? expected.address + 8 * batch * joint : buffers[i % 2];
-          const table = tablesOfBatch[batch][i];
-          kernels.replaceDigit(
-            from,
-            to,
-            left,
-            right,
-            locals,
-            choices,
-            table,
-            8,
-            8 * locals,
-            8 * choices * right,
-          );
-          right *= choices;
-          from = to;
-        }
+        const to = expected.address + 8 * batch * joint;
+        kernels.replaceDigits(expecting + batch * agents * stageBytes, agents, values.address, to);
       }
     },
     expected,
