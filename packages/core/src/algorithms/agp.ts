@@ -11,6 +11,7 @@
  * `Q_tot'` their value by the target network; then a step down `(Q_tot(a) - y)^2`.
  */
 import { z } from "zod";
+import { InputError } from "../errors.ts";
 import { actionGraphNetwork, monotonicMixer, sumMixer } from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
 import { neighbourhoods, parseNeighbourhood } from "../structure/index.ts";
@@ -164,11 +165,20 @@ export async function agpParts(
   };
 }
 
-/** The network for an environment of discrete actions. */
+/**
+ * The network for an environment of discrete actions.
+ *
+ * @throws InputError when settings contradict each other
+ */
 export function agpNetwork(
   { actions, observationSize }: Pick<OffPolicyPlan["batch"]["spec"], "actions" | "observationSize">,
   config: Pick<AgpConfig, keyof typeof actionGraphSettings>,
 ) {
+  if (config.width % config.heads !== 0) {
+    throw new InputError(
+      `heads: ${config.heads} heads do not share a width of ${config.width} evenly, expected a divisor of it`,
+    );
+  }
   const actionCounts = actions.map((space) => (space.kind === "discrete" ? space.n : 0));
   const neighbourhood = parseNeighbourhood(config.neighbourhood, config);
   return actionGraphNetwork("agent", { ...config, actionCounts, observationSize, neighbourhood });

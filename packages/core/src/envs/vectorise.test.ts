@@ -212,3 +212,40 @@ test("masks, agents' rewards, terminations and real actions pass through", () =>
   expect(batch.episodeLengths[1]).toBe(1);
   expect(() => batch.step(new Int32Array(6))).toThrow("as Float32Array of length 6, got Int32Array");
 });
+
+test("a mask without any available action is refused, with the agent and the step", () => {
+  const stuck = (): Env => {
+    const two = { kind: "discrete", n: 2 } as const;
+    const spec = {
+      id: "stuck",
+      version: 1,
+      agents: 2,
+      observationSize: 1,
+      stateSize: 1,
+      actions: [two, two],
+      horizon: 5,
+      rewards: "team",
+      sharedObservation: true,
+    } as const;
+    const episode = createEpisode(spec);
+    return {
+      spec,
+      reset: (rng) => episode.begin(rng),
+      step(actions) {
+        episode.admit(actions);
+        return episode.conclude(0);
+      },
+      observe: (out, at) => out.fill(0, at, at + 2),
+      state: (out, at) => out.fill(0, at, at + 1),
+      available: (out, at) => out.set(episode.time < 2 ? [1, 1, 0, 1] : [0, 1, 0, 0], at),
+      snapshot: () => episode.snapshot(),
+      restore: (snapshot) => episode.restore(snapshot),
+      scene: () => ({ width: 1, height: 1, shapes: [] }),
+    };
+  };
+  const batch = vectorise(stuck, 2, createRng(0));
+  batch.step(new Int32Array([0, 1, 0, 1]));
+  expect(() => batch.step(new Int32Array([0, 1, 0, 1]))).toThrow(
+    "stuck: agent 1 has no available action at step 2, expected at least one of 2",
+  );
+});

@@ -1,3 +1,4 @@
+import { InputError } from "../errors.ts";
 import type { Rng } from "../random/index.ts";
 import { jointActionSize, maskSize } from "./actions.ts";
 import type { EnvFactory } from "./definition.ts";
@@ -88,7 +89,10 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
     const env = envs[b];
     env.observe(observations, b * observationsPerCopy);
     env.state(states, b * spec.stateSize);
-    if (available !== undefined) env.available?.(available, b * masksPerCopy);
+    if (available !== undefined) {
+      env.available?.(available, b * masksPerCopy);
+      expectPlayable(spec, available, b * masksPerCopy, runningLengths[b]);
+    }
     if (dependency !== undefined) env.dependency?.(dependency, b * pairs);
   };
 
@@ -199,6 +203,24 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
       }
     },
   };
+}
+
+/** @throws InputError when an agent has no action that it may play */
+function expectPlayable(spec: EnvSpec, available: Uint8Array, at: number, step: number): void {
+  let from = at;
+  for (let agent = 0; agent < spec.agents; agent++) {
+    const space = spec.actions[agent];
+    if (space.kind !== "discrete") continue;
+    const to = from + space.n;
+    let any = 0;
+    for (let k = from; k < to; k++) any |= available[k];
+    if (any === 0) {
+      throw new InputError(
+        `${spec.id}: agent ${agent} has no available action at step ${step}, expected at least one of ${space.n}`,
+      );
+    }
+    from = to;
+  }
 }
 
 interface BatchSnapshot {
