@@ -53,7 +53,7 @@ export {
   topologicalOrder,
 } from "./dag.ts";
 export { type DagRows, topologicalOrderOf } from "./dag-rows.ts";
-export type { IdLists } from "./id-lists.ts";
+export { type IdLists, listAt } from "./id-lists.ts";
 export {
   exactMaximum,
   type GraphValues,

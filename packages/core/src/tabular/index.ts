@@ -90,6 +90,16 @@ export {
 } from "./policy-value.ts";
 export { type ExactSoftmaxPolicy, exactSoftmaxPolicy } from "./softmax-policy.ts";
 export {
+  type JointGame,
+  jointGame,
+  type ObservationTables,
+  observationPolicies,
+  type RandomStructuredGameOptions,
+  randomLogits,
+  randomStructuredGame,
+  type StructuredGame,
+} from "./structured-game.ts";
+export {
   gaussianTheta,
   type ThetaLayout,
   thetaFromNested,
@@ -103,6 +113,7 @@ export {
   type TopKScore,
   uniformScore,
 } from "./top-k-scores.ts";
+export { type ValueErrors, type VarianceReport, varianceReport } from "./variance-report.ts";
 export {
   type CertificateCheck,
   type Disagreement,
