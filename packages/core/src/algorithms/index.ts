@@ -9,6 +9,7 @@ import { exactPolicyGradient } from "./exact-policy-gradient.ts";
 import { fop } from "./fop.ts";
 import { iql } from "./iql.ts";
 import { macpf } from "./macpf.ts";
+import { maddpg } from "./maddpg.ts";
 import { mappo } from "./mappo.ts";
 import { qmix } from "./qmix.ts";
 import { qtran } from "./qtran.ts";
@@ -26,6 +27,7 @@ export const algorithms = {
   fop,
   iql,
   macpf,
+  maddpg,
   qmix,
   qtran,
   vdn,
@@ -42,6 +44,7 @@ export { type ExactPolicyGradientConfig, exactPolicyGradient } from "./exact-pol
 export { type FopConfig, fop } from "./fop.ts";
 export { type IqlConfig, iql } from "./iql.ts";
 export { type MacpfConfig, macpf } from "./macpf.ts";
+export { type MaddpgConfig, maddpg } from "./maddpg.ts";
 export { type MappoConfig, mappo } from "./mappo.ts";
 export { type QmixConfig, qmix } from "./qmix.ts";
 export { type QtranConfig, qtran } from "./qtran.ts";
