@@ -59,6 +59,8 @@ const configSchema = z
 
 export type AgpPgConfig = z.output<typeof configSchema>;
 
+const fast = { environments: 512, learningRate: 5e-4, entropyCoefficient: 0.003 } as const;
+
 export const agpPg: Algorithm<AgpPgConfig> = {
   name: "agp-pg",
   description: "PPO with policies read from attention among all actions of all agents",
@@ -68,7 +70,12 @@ export const agpPg: Algorithm<AgpPgConfig> = {
     fast: {
       description:
         "for games of one step such as Top-K: 512 episodes side by side, smaller steps, little entropy",
-      config: { environments: 512, learningRate: 5e-4, entropyCoefficient: 0.003 },
+      config: fast,
+    },
+    steady: {
+      description:
+        "as fast, with steps that shrink over the second half of the run, which ends the ups and downs",
+      config: { ...fast, finalLearningRate: 1e-5 },
     },
   },
   create: ({ config, ...context }) =>
