@@ -216,8 +216,11 @@ describe("standardised advantages", () => {
     expectClose(advantages, [-1, -3 / deviation, 1, -1 / deviation, -1, 4 / deviation, 1, 0], 7);
   });
 
-  test("over trajectories of games of one step would be 0", async () => {
-    await expect(noting(topk, { standardise: "trajectory" })).rejects.toThrow(
+  test.each([
+    [topk, {}],
+    [unevenGame, { rolloutSteps: 1 }],
+  ])("over trajectories of one step would be 0", async (game, settings) => {
+    await expect(noting(game, { ...settings, standardise: "trajectory" })).rejects.toThrow(
       new InputError(
         "note.standardise: trajectories of one step would have no advantages, got trajectory, expected auto, batch or none",
       ),

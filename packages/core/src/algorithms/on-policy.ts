@@ -226,7 +226,8 @@ export async function onPolicyLearner(
       `${name}.minibatches: ${config.minibatches} does not divide the ${count} samples of an update (${steps} steps x ${size} environments)`,
     );
   }
-  if (config.standardise === "trajectory" && spec.horizon === 1) {
+  const singleSteps = Math.min(steps, spec.horizon) === 1;
+  if (config.standardise === "trajectory" && singleSteps) {
     throw new InputError(
       `${name}.standardise: trajectories of one step would have no advantages, got trajectory, expected auto, batch or none`,
     );
@@ -311,7 +312,7 @@ export async function onPolicyLearner(
     const valued = { steps, environments: size, rewards, values, nextValues, ended };
     generalisedAdvantages(valued, config.discount, config.traceDecay, advantages, returns);
     const { standardise: over } = config;
-    if (over === "batch" || (over === "auto" && spec.horizon === 1)) standardise(advantages, 1e-8);
+    if (over === "batch" || (over === "auto" && singleSteps)) standardise(advantages, 1e-8);
     else if (over !== "none") standardiseTrajectories(advantages, ended, size);
     rollout.advantages.values.set(advantages);
     rollout.returns.values.set(returns);
