@@ -3,6 +3,7 @@ import { agpTheory } from "./agp-theory.ts";
 import { bnRates } from "./bn-rates.ts";
 import { contextAwareBn } from "./context-aware-bn.ts";
 import type { FigureDefinition } from "./figure.ts";
+import { mabnVariance } from "./mabn-variance.ts";
 import { subteams, subteamsTables } from "./subteams.ts";
 import type { TableDefinition } from "./table.ts";
 
@@ -25,6 +26,7 @@ export const tables: Readonly<Record<string, TableDefinition>> = byId([
   ...subteamsTables,
   ...bnRates,
   ...agpTheory,
+  ...mabnVariance,
 ]);
 
 function byId<Definition extends { readonly id: string }>(
