@@ -6,6 +6,7 @@ import { createRng, type Rng } from "../random/index.ts";
 import { type Layout, namedArrays, type Variable } from "../tensor/index.ts";
 import fixture from "./fixtures/continuous-control.json" with { type: "json" };
 import { maddpg, maddpgParts } from "./maddpg.ts";
+import { matd3, matd3Parts } from "./matd3.ts";
 import type { OffPolicyParts, OffPolicyPlan } from "./off-policy.ts";
 
 type Arrays = Readonly<Record<string, readonly number[]>>;
@@ -36,6 +37,7 @@ const cases = Object.entries(fixture.cases as unknown as Record<string, Recorded
 const make = {
   maddpg: (plan: OffPolicyPlan, config: object) =>
     maddpgParts(plan, maddpg.config.parse(config), createRng(0)),
+  matd3: (plan: OffPolicyPlan, config: object) => matd3Parts(plan, matd3.config.parse(config), createRng(0)),
 };
 
 function planOf({ sizes, observed, actions, segments: recorded }: Recorded): OffPolicyPlan {

@@ -1,4 +1,4 @@
-import type { EnvSpec } from "../envs/index.ts";
+import { drawActions, type EnvSpec } from "../envs/index.ts";
 import {
   type ActionHead,
   type AgentNetworks,
@@ -20,13 +20,20 @@ import {
 } from "../tensor/index.ts";
 import { type ColumnsOfMoment, meanOfRows } from "./control-columns.ts";
 import type { ControlConfig } from "./control-settings.ts";
-import { jointActions } from "./deterministic-policy.ts";
+import {
+  type DeterministicPolicyOptions,
+  deterministicPolicy,
+  jointActions,
+} from "./deterministic-policy.ts";
+import type { OffPolicyParts } from "./off-policy.ts";
 
 /** Deterministic actors of all agents. */
 export interface ControlActors {
   readonly networks: AgentNetworks;
   readonly head: ActionHead;
-  /** Joint actions `[K, R]`. @param noise `[K, R]`; where the head has Gumbel noise, without it there is none */
+  /** Whether actions are samples in updates too, with noise, not only to explore. */
+  readonly samples: boolean;
+  /** Joint actions `[K, R]`. @param noise `[K, R]` */
   act(views: Views, moment: ColumnsOfMoment, noise?: Expr): Expr;
   /** What is added to each actor's loss, `[N]`: the mean square of what its last layer gives, weighted. */
   penalty(views: Views, moment: ColumnsOfMoment, mask: Expr): Operand;
@@ -47,6 +54,7 @@ export function controlActors(
   return {
     networks,
     head,
+    samples: head.noise === "gumbel",
     act: (views, moment, noise) => run(head, views, moment, noise),
     penalty(views, moment, mask) {
       if (config.actionPenalty === 0) return 0;
@@ -79,9 +87,36 @@ function meanOfAgents(spec: EnvSpec, values: Expr): Expr {
   return reshape(product, [rows.length]);
 }
 
+/** How a team of deterministic actors is played, explores and is exported. */
+export function controlPolicy(
+  engine: Engine,
+  options: DeterministicPolicyOptions,
+): Pick<OffPolicyParts, "createPolicy" | "exportPolicy" | "exportPolicies"> {
+  const { spec } = options;
+  const policy = deterministicPolicy(engine, options);
+  return {
+    exportPolicy: policy.export,
+    exportPolicies: policy.exportEach,
+    async createPolicy(size) {
+      const noisy = await policy.create(size);
+      const width = noisy.actions.length / size;
+      return {
+        ...noisy,
+        async choose(exploration) {
+          if (exploration === undefined || exploration.epsilon === 0) return noisy.choose(exploration);
+          // The steps at the beginning whose actions are drawn: see `controlLoop`.
+          for (let b = 0; b < size; b++) {
+            drawActions(spec, exploration.rng, noisy.actions.subarray(b * width, (b + 1) * width));
+          }
+        },
+      };
+    },
+  };
+}
+
 /** Noise that a training program reads. */
 export interface NoiseInputs {
-  /** `[K, R]` each; none for heads that take noise only to explore. */
+  /** `[K, R]` each. */
   readonly inputs: Readonly<
     Record<
       string,
@@ -91,20 +126,23 @@ export interface NoiseInputs {
   draw(rng: Rng): void;
 }
 
-/** @param names of the inputs, in the order in which they are drawn */
-export function gumbelInputs(
-  { noise }: ActionHead,
-  shape: readonly [number, number],
-  names: readonly string[],
+/** @param kinds standard distributions of inputs by name, in the order in which they are drawn */
+export function noiseInputs(
+  [width, count]: readonly [number, number],
+  kinds: Readonly<Record<string, ActionHead["noise"]>>,
 ): NoiseInputs {
-  const used = noise === "gumbel" ? names : [];
-  const memory = used.map(() => new Float32Array(shape[0] * shape[1]));
+  const drawn = Object.entries(kinds).map(
+    ([name, kind]) => [name, kind, new Float32Array(width * count)] as const,
+  );
   return {
     inputs: Object.fromEntries(
-      used.map((name, k) => [name, { dtype: "float32", shape, values: memory[k] }] as const),
+      drawn.map(([name, , values]) => [name, { dtype: "float32", shape: [width, count], values }] as const),
     ),
     draw(rng) {
-      for (const values of memory) rng.fillGumbel(values);
+      for (const [, kind, values] of drawn) {
+        if (kind === "gumbel") rng.fillGumbel(values);
+        else rng.fillNormal(values);
+      }
     },
   };
 }

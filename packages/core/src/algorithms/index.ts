@@ -11,6 +11,7 @@ import { iql } from "./iql.ts";
 import { macpf } from "./macpf.ts";
 import { maddpg } from "./maddpg.ts";
 import { mappo } from "./mappo.ts";
+import { matd3 } from "./matd3.ts";
 import { qmix } from "./qmix.ts";
 import { qtran } from "./qtran.ts";
 import { vdn } from "./vdn.ts";
@@ -28,6 +29,7 @@ export const algorithms = {
   iql,
   macpf,
   maddpg,
+  matd3,
   qmix,
   qtran,
   vdn,
@@ -46,6 +48,7 @@ export { type IqlConfig, iql } from "./iql.ts";
 export { type MacpfConfig, macpf } from "./macpf.ts";
 export { type MaddpgConfig, maddpg } from "./maddpg.ts";
 export { type MappoConfig, mappo } from "./mappo.ts";
+export { type Matd3Config, matd3 } from "./matd3.ts";
 export { type QmixConfig, qmix } from "./qmix.ts";
 export { type QtranConfig, qtran } from "./qtran.ts";
 export { type VdnConfig, vdn } from "./vdn.ts";

@@ -23,7 +23,7 @@ import { add, compile, type Expr, loadEngine, neg, sum } from "../tensor/index.t
 import { agentLearnable } from "./agent-learnable.ts";
 import type { Algorithm } from "./algorithm.ts";
 import { centralCritics } from "./central-critics.ts";
-import { controlActors, gumbelInputs } from "./control-actors.ts";
+import { controlActors, controlPolicy, noiseInputs } from "./control-actors.ts";
 import {
   bootstrapped,
   type ControlColumns,
@@ -33,7 +33,6 @@ import {
   squaredErrors,
 } from "./control-columns.ts";
 import { adamOptions, controlLoop, controlSettings, paperPresets } from "./control-settings.ts";
-import { deterministicPolicy } from "./deterministic-policy.ts";
 import { type OffPolicyParts, type OffPolicyPlan, offPolicyLearner } from "./off-policy.ts";
 import { declared, training, variablesOf } from "./targeted-learnable.ts";
 import { communication } from "./value-settings.ts";
@@ -110,7 +109,7 @@ export async function maddpgParts(
   const rewardsOf = agentRewards("maddpg", spec, config);
 
   const samples = [plan.shape.controls, plan.segments.rewards.length] as const;
-  const noise = gumbelInputs(team.head, samples, ["nextNoise", "noise"]);
+  const noise = noiseInputs(samples, team.samples ? { nextNoise: "gumbel", noise: "gumbel" } : {});
   const program = await compile(engine, {
     name: "maddpg: update",
     inputs: { ...segmentInputs(plan.segments), ...noise.inputs },
@@ -152,11 +151,8 @@ export async function maddpgParts(
     },
     finite: ["critic-loss", "actor-loss", "critic-gradient-norm", "actor-gradient-norm"],
   });
-  const policy = deterministicPolicy(engine, { name: "maddpg", spec, head: team.head, actors: [actors] });
   return {
-    createPolicy: policy.create,
-    exportPolicy: policy.export,
-    exportPolicies: policy.exportEach,
+    ...controlPolicy(engine, { name: "maddpg", spec, head: team.head, actors: [actors] }),
     async update({ rng }) {
       noise.draw(rng);
       return runForAgents(program);
