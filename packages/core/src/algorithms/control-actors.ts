@@ -10,6 +10,7 @@ import {
 import type { Rng } from "../random/index.ts";
 import {
   constant,
+  type Engine,
   type Expr,
   matMul,
   mul,
