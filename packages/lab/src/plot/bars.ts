@@ -79,7 +79,7 @@ function barPanel(
         mark: { type: "rule", color: "#222", strokeWidth: 1.2, clip: true },
         encoding: { x, xOffset: offset, y: { field: "low", ...y }, y2: { field: "high" } },
       },
-      ...referenceLayers(references, domain, width, height, "end"),
+      ...referenceLayers(references, panel.y, domain, width, height, "end"),
     ],
   };
 }

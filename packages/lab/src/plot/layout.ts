@@ -1,6 +1,6 @@
 import type { TopLevelSpec } from "vega-lite";
 import type { Axis, ReferenceLine } from "./figure-spec.ts";
-import { axisTitle, chartConfig, wrapText } from "./style.ts";
+import { axisTitle, chartConfig, logarithmicTicks, wrapText } from "./style.ts";
 
 /** One mark with its data, in Vega-Lite's own form. */
 export type UnitSpec = Record<string, unknown>;
@@ -109,10 +109,20 @@ function setWidth(svg: string, width: number): string {
 
 /** Scale and axis of the vertical direction. */
 export function yAxis(axis: Axis, domain: readonly [number, number]): object {
-  return {
-    scale: { domain, nice: false, zero: false },
-    axis: { title: axisTitle(axis), format: axis.format ?? "~r", tickCount: 5, domain: false, ticks: false },
-  };
+  const scale = { domain, nice: false };
+  const style = { title: axisTitle(axis), domain: false, ticks: false };
+  return axis.logarithmic
+    ? {
+        scale: { ...scale, type: "log" },
+        axis: { ...style, format: axis.format ?? "~s", values: logarithmicTicks(domain) },
+      }
+    : { scale: { ...scale, zero: false }, axis: { ...style, format: axis.format ?? "~r", tickCount: 5 } };
+}
+
+/** How far below the upper end of a vertical axis a value lies: 0 at its upper end, 1 at its lower. */
+export function depthOn({ logarithmic }: Axis, [low, high]: readonly [number, number]) {
+  return (value: number): number =>
+    logarithmic ? Math.log(high / value) / Math.log(high / low) : (high - value) / (high - low);
 }
 
 /**
@@ -122,15 +132,18 @@ export function yAxis(axis: Axis, domain: readonly [number, number]): object {
  */
 export function referenceLayers(
   references: readonly ReferenceLine[],
-  [low, high]: readonly [number, number],
+  axis: Axis,
+  domain: readonly [number, number],
   width: number,
   height: number,
   side: "start" | "end",
 ): UnitSpec[] {
+  const [low, high] = domain;
+  const depth = depthOn(axis, domain);
   const visible = references
     .filter(({ value }) => value >= low && value <= high)
     .sort((a, b) => b.value - a.value)
-    .map((reference) => ({ ...reference, at: ((high - reference.value) / (high - low)) * height }));
+    .map((reference) => ({ ...reference, at: depth(reference.value) * height }));
   return visible.flatMap(({ label, at }, i) => {
     // Below its rule when the rule above is too near for text between the two.
     const crowded = i > 0 && at - visible[i - 1].at < 13;

@@ -1,7 +1,24 @@
 import { InputError } from "corral/errors";
 import type { Curve, LineFigure, LinePanel } from "./figure-spec.ts";
-import { type LayerSpec, layOut, referenceLayers, textWidth, type UnitSpec, yAxis } from "./layout.ts";
-import { axisTitle, dashes, niceDomain, palette, setApart, textPalette } from "./style.ts";
+import {
+  depthOn,
+  type LayerSpec,
+  layOut,
+  referenceLayers,
+  textWidth,
+  type UnitSpec,
+  yAxis,
+} from "./layout.ts";
+import {
+  axisTitle,
+  dashes,
+  logarithmicTicks,
+  niceDomain,
+  palette,
+  powersAround,
+  setApart,
+  textPalette,
+} from "./style.ts";
 
 /** Distance of two labels' base lines, in pixels. */
 const labelHeight = 14;
@@ -37,7 +54,7 @@ function linePanel(
   const xDomain = panel.x.domain ?? extent(panel.curves.flatMap((curve) => Array.from(curve.steps)));
   const yDomain =
     panel.y.domain ??
-    niceDomain([
+    (panel.y.logarithmic ? powersAround : niceDomain)([
       ...panel.curves.flatMap((curve) =>
         [curve.centre, curve.low ?? [], curve.high ?? []].flatMap((a) => Array.from(a)),
       ),
@@ -59,14 +76,14 @@ function linePanel(
   const x = {
     field: "step",
     type: "quantitative",
-    scale: { domain: xDomain, nice: false },
+    scale: { domain: xDomain, nice: false, ...(panel.x.logarithmic ? { type: "log" } : {}) },
     axis: {
       title: axisTitle(panel.x),
       format: panel.x.format ?? "~s",
       // Ticks share one prefix, which would make zero "0k".
       labelExpr: "datum.value === 0 ? '0' : datum.label",
       grid: false,
-      tickCount: 5,
+      ...(panel.x.logarithmic ? { values: logarithmicTicks(xDomain) } : { tickCount: 5 }),
       labelFlush: false,
     },
   };
@@ -88,10 +105,17 @@ function linePanel(
       mark: { type: "area", opacity: 0.16, clip: true },
       encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: colour },
     },
-    ...referenceLayers(references, yDomain, width, height, "start"),
+    ...referenceLayers(references, panel.y, yDomain, width, height, "start"),
     {
       data: { values: rows },
-      mark: { type: "line", strokeWidth: 1.8, clip: true, strokeCap: "butt", strokeJoin: "round" },
+      mark: {
+        type: "line",
+        strokeWidth: 1.8,
+        clip: true,
+        strokeCap: "butt",
+        strokeJoin: "round",
+        ...(panel.dots ? { point: { size: 24, filled: true } } : {}),
+      },
       encoding: {
         x,
         y,
@@ -104,7 +128,7 @@ function linePanel(
         },
       },
     },
-    ...endLabels(panel.curves, names, yDomain, width, height),
+    ...endLabels(panel.curves, names, depthOn(panel.y, yDomain), width, height),
   ];
   return { ...(panel.title === undefined ? {} : { title: panel.title }), width, height, layer: layers };
 }
@@ -116,14 +140,13 @@ function linePanel(
 function endLabels(
   curves: readonly Curve[],
   names: readonly string[],
-  [low, high]: readonly [number, number],
+  depth: (value: number) => number,
   width: number,
   height: number,
 ): UnitSpec[] {
   const ends = curves
     .map((curve) => {
-      const value = curve.centre[curve.centre.length - 1];
-      const share = Math.min(1, Math.max(0, (high - value) / (high - low)));
+      const share = Math.min(1, Math.max(0, depth(curve.centre[curve.centre.length - 1])));
       return { name: curve.name, at: share * height };
     })
     .sort((a, b) => a.at - b.at || names.indexOf(a.name) - names.indexOf(b.name));

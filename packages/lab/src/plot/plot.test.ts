@@ -13,7 +13,7 @@ import {
   svgToPng,
 } from "./index.ts";
 import { spread } from "./lines.ts";
-import { niceDomain, wrapText } from "./style.ts";
+import { logarithmicTicks, niceDomain, powersAround, wrapText } from "./style.ts";
 
 const figure: LineFigure = {
   title: "Two methods",
@@ -66,6 +66,37 @@ test("a reference outside the axis is left out", async () => {
   const svg = await renderLines({ panels: [{ ...panel, y: { ...panel.y, domain: [0, 5] } }] });
   expect(svg).toContain(">script<");
   expect(svg).not.toContain("far away");
+});
+
+test("on logarithmic axes equal ratios lie equally far apart", async () => {
+  const cost = { name: "cost", steps: [10, 100, 1000], centre: [2, 200, 20_000] };
+  const svg = await renderLines({
+    panelSize: [300, 200],
+    panels: [
+      {
+        x: { label: "agents", logarithmic: true },
+        y: { label: "milliseconds", logarithmic: true, domain: [1, 100_000] },
+        curves: [cost],
+        dots: true,
+        references: [{ label: "limit", value: 1000 }],
+      },
+    ],
+  });
+  const [, line] = /aria-roledescription="line mark"[^>]* d="([^"]*)"/.exec(svg)!;
+  const points = [...line.matchAll(/[ML]([\d.]+),([\d.]+)/g)].map((match) => match.slice(1).map(Number));
+  // Five powers of ten in 200 pixels; each point is two further up.
+  const first = 200 - 40 * Math.log10(2);
+  points.forEach(([x, y], k) => {
+    expect(x).toBeCloseTo(150 * k, 1);
+    expect(y).toBeCloseTo(first - 80 * k, 1);
+  });
+  expect(points).toHaveLength(3);
+  for (const text of ["10", "100", "1k", "limit", "cost"]) expect(svg).toContain(`>${text}<`);
+  expect(powersAround([3, 4000])).toEqual([1, 10_000]);
+  expect(powersAround([100, 100])).toEqual([100, 1000]);
+  expect(powersAround([])).toEqual([1, 10]);
+  expect(logarithmicTicks([10, 100_000])).toEqual([10, 100, 1000, 10_000, 100_000]);
+  expect(logarithmicTicks([3, 40])).toEqual([5, 10, 20]);
 });
 
 test("equal figures give equal bytes, however many were drawn before", async () => {

@@ -105,6 +105,28 @@ export function niceDomain(values: Iterable<number>): [number, number] {
   return [exact(first * step), exact(last * step)];
 }
 
+/** The powers of ten around positive values. */
+export function powersAround(values: Iterable<number>): [number, number] {
+  const logs = Array.from(values, Math.log10);
+  if (logs.length === 0) return [1, 10];
+  const first = Math.floor(Math.min(...logs) + 1e-9);
+  const last = Math.ceil(Math.max(...logs) - 1e-9);
+  return [10 ** first, 10 ** Math.max(last, first + 1)];
+}
+
+/** Powers of ten within a domain, with 2 and 5 times them where there are fewer than three. */
+export function logarithmicTicks([low, high]: readonly [number, number]): number[] {
+  const ticks = (factors: readonly number[]): number[] => {
+    const found: number[] = [];
+    for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {
+      found.push(...factors.map((factor) => exact(factor * power)));
+    }
+    return found.filter((tick) => tick >= low && tick <= high);
+  };
+  const powers = ticks([1]);
+  return powers.length > 2 ? powers : ticks([1, 2, 5]);
+}
+
 /** Removes the rounding noise of a product with a power of ten. */
 function exact(value: number): number {
   return Number(value.toPrecision(12));
