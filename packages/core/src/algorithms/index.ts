@@ -6,11 +6,13 @@ import { dcg } from "./dcg.ts";
 import { dicg } from "./dicg.ts";
 import { dicgValue } from "./dicg-value.ts";
 import { exactPolicyGradient } from "./exact-policy-gradient.ts";
+import { facmac } from "./facmac.ts";
 import { fop } from "./fop.ts";
 import { iql } from "./iql.ts";
 import { macpf } from "./macpf.ts";
 import { maddpg } from "./maddpg.ts";
 import { mappo } from "./mappo.ts";
+import { mastac } from "./mastac.ts";
 import { matd3 } from "./matd3.ts";
 import { qmix } from "./qmix.ts";
 import { qtran } from "./qtran.ts";
@@ -25,10 +27,12 @@ export const algorithms = {
   dicg,
   "dicg-value": dicgValue,
   "exact-policy-gradient": exactPolicyGradient,
+  facmac,
   fop,
   iql,
   macpf,
   maddpg,
+  mastac,
   matd3,
   qmix,
   qtran,
@@ -43,11 +47,13 @@ export { type DcgConfig, dcg } from "./dcg.ts";
 export { type DicgConfig, dicg } from "./dicg.ts";
 export { type DicgValueConfig, dicgValue } from "./dicg-value.ts";
 export { type ExactPolicyGradientConfig, exactPolicyGradient } from "./exact-policy-gradient.ts";
+export { type FacmacConfig, facmac } from "./facmac.ts";
 export { type FopConfig, fop } from "./fop.ts";
 export { type IqlConfig, iql } from "./iql.ts";
 export { type MacpfConfig, macpf } from "./macpf.ts";
 export { type MaddpgConfig, maddpg } from "./maddpg.ts";
 export { type MappoConfig, mappo } from "./mappo.ts";
+export { type MastacConfig, mastac } from "./mastac.ts";
 export { type Matd3Config, matd3 } from "./matd3.ts";
 export { type QmixConfig, qmix } from "./qmix.ts";
 export { type QtranConfig, qtran } from "./qtran.ts";

@@ -119,6 +119,12 @@ export const offPolicySettings = {
 
 export type OffPolicyConfig = z.output<z.ZodObject<typeof offPolicySettings>>;
 
+/** What an algorithm tells the loop beside its settings. */
+export interface OffPolicyLoop extends OffPolicyConfig {
+  /** Batches that one update learns from, drawn without regard to each other; 1 by default. */
+  readonly minibatches?: number;
+}
+
 /** The optimiser that the settings ask for, as `learnableWith` takes it. */
 export function optimiserOptions(
   config: Pick<OffPolicyConfig, "optimiser" | "learningRate" | "optimiserEpsilon" | "maxGradientNorm">,
@@ -186,7 +192,7 @@ export interface UpdateMoment {
 export async function offPolicyLearner(
   name: string,
   { env, rng, totalSteps }: Pick<LearnerContext<unknown>, "env" | "rng" | "totalSteps">,
-  config: OffPolicyConfig,
+  config: OffPolicyLoop,
   hasMemory: boolean,
   build: (plan: OffPolicyPlan) => Promise<OffPolicyParts>,
 ): Promise<Learner> {
@@ -200,7 +206,8 @@ export async function offPolicyLearner(
   const unit = config.replayUnit === "auto" ? (hasMemory ? "episode" : "transition") : config.replayUnit;
   const shape = segmentShape(batch, unit);
   const replay = createReplay(name, shape, config.replayCapacity, config.batchSize);
-  const segments = createSegments(shape, config.batchSize);
+  const { minibatches = 1 } = config;
+  const segments = createSegments(shape, config.batchSize * minibatches);
   const recorder = segmentRecorder(batch, replay, config);
   const parts = await build({ segments, shape, batch });
   const policy = await parts.createPolicy(size);
@@ -247,7 +254,7 @@ export async function offPolicyLearner(
   }
 
   async function learn(): Promise<Metrics> {
-    replay.draw(streams.replay, segments, config.sampling);
+    replay.draw(streams.replay, segments, config.sampling, minibatches);
     if (config.standardiseRewards) rewards.standardise(segments.rewards);
     const metrics = await parts.update({ steps, learningRate: learningRate(), rng: streams.update });
     if (config.targetRate !== undefined) copyTargets(parts.targets, config.targetRate);

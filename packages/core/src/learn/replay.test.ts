@@ -108,6 +108,21 @@ describe("draws", () => {
     else expect(Math.abs(repeats - 1040)).toBeLessThan(100);
   });
 
+  test("of several minibatches have repetitions only between them", () => {
+    const replay = filled(3);
+    const into = createSegments(shape, 6);
+    const rng = createRng(1);
+    const orders = new Set<string>();
+    for (let k = 0; k < 100; k++) {
+      replay.draw(rng, into, "without-replacement", 2);
+      const segments = segmentsOf(into);
+      for (const half of [segments.slice(0, 3), segments.slice(3)])
+        expect([...half].sort()).toEqual([1, 2, 3]);
+      orders.add(segments.join());
+    }
+    expect(orders.size).toBeGreaterThan(20);
+  });
+
   test("of more distinct segments than there are are refused", () => {
     expect(() => filled(2).draw(createRng(1), createSegments(shape, 3), "without-replacement")).toThrow(
       RangeError,

@@ -13,8 +13,13 @@ export interface Replay {
   readonly stored: number;
   /** Takes a copy of segment `b`, in place of the oldest when full. */
   add(from: Segments, b: number): void;
-  /** Fills `into` with segments chosen uniformly. There must be as many as it holds when none may come twice. */
-  draw(rng: Rng, into: Segments, sampling: ReplaySampling): void;
+  /**
+   * Fills `into` with segments chosen uniformly.
+   *
+   * @param sampling when none may come twice, there must be as many as a minibatch holds
+   * @param minibatches equal parts of `into` one after the other, each drawn without regard to the others; 1 by default
+   */
+  draw(rng: Rng, into: Segments, sampling: ReplaySampling, minibatches?: number): void;
   /** Copies of all that is stored, by name. */
   tensors(): Readonly<Record<string, Float32Array | Int32Array>>;
   state(): ReplayState;
@@ -56,11 +61,14 @@ export function createReplay(name: string, shape: SegmentShape, capacity: number
       next = (next + 1) % capacity;
       stored = Math.min(stored + 1, capacity);
     },
-    draw(rng, into, sampling) {
+    draw(rng, into, sampling, minibatches = 1) {
       const distinct = sampling === "without-replacement";
-      const chosen = distinct
-        ? rng.sampleWithoutReplacement(stored, into.size)
-        : Int32Array.from({ length: into.size }, () => rng.integer(stored));
+      const size = into.size / minibatches;
+      const chosen = new Int32Array(into.size);
+      for (let start = 0; start < into.size; start += size) {
+        if (distinct) chosen.set(rng.sampleWithoutReplacement(stored, size), start);
+        else for (let b = 0; b < size; b++) chosen[start + b] = rng.integer(stored);
+      }
       const targets = segmentFields(into);
       for (let f = 0; f < fields.length; f++) {
         const { values, rows, width } = fields[f];
