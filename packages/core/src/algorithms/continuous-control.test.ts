@@ -4,6 +4,7 @@ import type { ActionSpace, EnvBatch, EnvSpec } from "../envs/index.ts";
 import { createSegments, type SegmentShape, type Segments } from "../learn/index.ts";
 import { createRng, type Rng } from "../random/index.ts";
 import { type Layout, namedArrays, type Variable } from "../tensor/index.ts";
+import { facmac, facmacParts } from "./facmac.ts";
 import fixture from "./fixtures/continuous-control.json" with { type: "json" };
 import { maddpg, maddpgParts } from "./maddpg.ts";
 import { matd3, matd3Parts } from "./matd3.ts";
@@ -35,6 +36,8 @@ interface Recorded {
 const cases = Object.entries(fixture.cases as unknown as Record<string, Recorded>);
 
 const make = {
+  facmac: (plan: OffPolicyPlan, config: object) =>
+    facmacParts(plan, facmac.config.parse(config), createRng(0)),
   maddpg: (plan: OffPolicyPlan, config: object) =>
     maddpgParts(plan, maddpg.config.parse(config), createRng(0)),
   matd3: (plan: OffPolicyPlan, config: object) => matd3Parts(plan, matd3.config.parse(config), createRng(0)),

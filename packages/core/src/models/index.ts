@@ -82,8 +82,15 @@ export {
   implicitGraphActor,
   implicitGraphCritic,
 } from "./implicit-graph.ts";
-export { type Mixer, type MonotonicMixerOptions, monotonicMixer, sumMixer } from "./mixers.ts";
+export {
+  type Mixer,
+  type MonotonicMixerOptions,
+  monotonicMixer,
+  sumAndStateMixer,
+  sumMixer,
+} from "./mixers.ts";
 export { jointValue, type PayoffGraph, type PayoffGraphOptions, payoffGraph } from "./payoff-graph.ts";
+export { sharedNetwork } from "./shared-network.ts";
 export {
   drawActions,
   type PolicyConditions,

@@ -13,7 +13,7 @@ import {
   unpack,
   variable,
 } from "../tensor/index.ts";
-import { type MonotonicMixerOptions, monotonicMixer, sumMixer } from "./mixers.ts";
+import { type MonotonicMixerOptions, monotonicMixer, sumAndStateMixer, sumMixer } from "./mixers.ts";
 
 const engine = await loadEngine();
 const options: MonotonicMixerOptions = { agents: 3, stateSize: 2, embedding: 4, hypernetHidden: 5 };
@@ -152,4 +152,38 @@ test("how many numbers it learns", () => {
   expect(count({ agents: 6, stateSize: 6, embedding: 32, hypernetHidden: 0 })).toBe(
     linear(6, 192) + linear(6, 32) + rest,
   );
+});
+
+test("signed weights let the team's value fall when a utility rises", async () => {
+  const mix = await mixing({ ...options, signed: true });
+  const [utilities, states] = [
+    normals(moments * size * 3, "utilities"),
+    normals(moments * size * 2, "states"),
+  ];
+  const before = await mix(utilities, states);
+  const slopes: number[] = [];
+  for (const agent of [0, 1, 2]) {
+    const after = await mix(
+      utilities.map((value, k) => (k % 3 === agent ? value + 1e-4 : value)),
+      states,
+    );
+    slopes.push(...after.map((value, k) => (value - before[k]) / 1e-4));
+  }
+  expect(Math.min(...slopes)).toBeLessThan(-1e-2);
+  expect(Math.max(...slopes)).toBeGreaterThan(1e-2);
+});
+
+test("a sum and a value of the state by hand", async () => {
+  const mixer = sumAndStateMixer("mixer", { stateSize: 1, embedding: 2 });
+  // relu(2 s + 1) 3 + relu(-s) 5 - 1 at s = 2 is 14, at s = -1 it is 4.
+  const views = {
+    "mixer/value/0/w": constant("float64", [1, 2], [2, -1]),
+    "mixer/value/0/b": constant("float64", [2], [1, 0]),
+    "mixer/value/1/w": constant("float64", [2, 1], [3, 5]),
+    "mixer/value/1/b": constant("float64", [1], [-1]),
+  };
+  const utilities = constant("float64", [1, 2, 2], [10, 20, 1, 2]);
+  const total = mixer.apply(views, utilities, constant("float64", [1, 2, 1], [2, -1]));
+  expect(total.shape).toEqual([1, 2]);
+  expect([...(await evaluate(engine, total))]).toEqual([30 + 14, 3 + 4]);
 });
