@@ -5,6 +5,7 @@ import { createRng } from "corral/random";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { tables } from "./index.ts";
 import { reproduceTable } from "./table.ts";
+import { noSources } from "./testing/no-sources.ts";
 
 let out: string;
 beforeEach(() => {
@@ -17,6 +18,7 @@ test("agp/theory: the theorems that hold hold, and the slips of their proofs sho
     scale: "smoke",
     out,
     rng: createRng(1),
+    ...noSources,
   });
   const verdicts = Object.fromEntries(claims.map(({ text, verdict }) => [text, verdict]));
   const [reproduced, contradicted] = ["reproduced", "contradicted"].map((verdict) =>

@@ -10,7 +10,13 @@ import type { TableDefinition } from "./table.ts";
 export { attentionMeasures, writeAttention } from "./attention.ts";
 export { describeReport } from "./describe-report.ts";
 export type { Executor, FigureRun, FinishedRun, MetricSeries, RunRequest } from "./executor.ts";
-export { type FigureDefinition, figureRuns, type Scale, scales } from "./figure.ts";
+export {
+  type FigureDefinition,
+  figureRuns,
+  type MetricDefinition,
+  type Scale,
+  scales,
+} from "./figure.ts";
 export { type FigureReport, type ReproduceOptions, reproduce } from "./reproduce.ts";
 export { describeTable, reproduceTable, type TableDefinition, type TableReport } from "./table.ts";
 

@@ -5,6 +5,7 @@ import { createRng } from "corral/random";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tables } from "./index.ts";
 import { describeTable, type Row, reproduceTable, table, threeDigits } from "./table.ts";
+import { noSources } from "./testing/no-sources.ts";
 
 let out: string;
 beforeEach(() => {
@@ -43,6 +44,7 @@ test("a table is written, and its claims judged by every row", async () => {
     scale: "quick",
     out,
     rng: createRng(1),
+    ...noSources,
   });
   expect(claims.map(({ verdict }) => verdict)).toEqual(["contradicted", "undecided"]);
   expect(columns.map(({ key }) => key)).toEqual(["name", "square"]);
@@ -54,10 +56,56 @@ test("a table is written, and its claims judged by every row", async () => {
   const svg = readFileSync(files.svg, "utf8");
   for (const text of ["Squares", "its", "square", "9", "Of two numbers."]) expect(svg).toContain(`>${text}<`);
   expect(svg).not.toContain("never");
-  const smoke = await reproduceTable(squares, { scale: "smoke", out, rng: createRng(1) });
+  const smoke = await reproduceTable(squares, {
+    scale: "smoke",
+    out,
+    rng: createRng(1),
+    ...noSources,
+  });
   expect(smoke.claims[0].verdict).toBe("reproduced");
   expect(describeTable(smoke)).toMatch(/^of +its square\ntwo, the first +4$/m);
   expect(describeTable(smoke)).toContain("reproduced: even\n    4 is even: holds");
+});
+
+test("a table can need a clock, be drawn as lines, and leave a claim open", async () => {
+  let time = 0;
+  const timed = table("test/table-2", {
+    ...squares,
+    rows: async (_scale, _rng, { now }) => [1, 2].map((k) => ({ name: "", square: k, never: now() })),
+    drawing: (rows) => ({
+      panels: [
+        {
+          x: { label: "square" },
+          y: { label: "time" },
+          curves: [
+            {
+              name: "of the clock",
+              steps: rows.map(({ square }) => Number(square)),
+              centre: rows.map(({ never }) => Number(never)),
+            },
+          ],
+        },
+      ],
+    }),
+    claims: [
+      { text: "open", check: () => [{ evidence: "too few" }, { holds: true, evidence: "one" }] },
+      { text: "refuted", check: () => [{ evidence: "too few" }, { holds: false, evidence: "one" }] },
+    ],
+  });
+  const report = await reproduceTable(timed, {
+    ...noSources,
+    scale: "quick",
+    out,
+    rng: createRng(1),
+    now: () => {
+      time += 10;
+      return time;
+    },
+  });
+  expect(report.rows.map(({ never }) => never)).toEqual([10, 20]);
+  expect(report.claims.map(({ verdict }) => verdict)).toEqual(["undecided", "contradicted"]);
+  expect(describeTable(report)).toContain("undecided: open\n    too few: undecided\n    one: holds");
+  expect(readFileSync(report.files.svg, "utf8")).toContain(">of the clock<");
 });
 
 test("numbers are shown with three digits", () => {
@@ -83,6 +131,7 @@ describe("the papers' tables", () => {
       scale: "quick",
       out,
       rng: createRng(1),
+      ...noSources,
     });
     expect(claims.map(({ verdict }) => verdict)).toEqual(["reproduced", "reproduced", "contradicted"]);
     const failed = claims[2].checks.filter(({ holds }) => !holds);
@@ -101,6 +150,7 @@ describe("the papers' tables", () => {
       scale: "smoke",
       out,
       rng: createRng(1),
+      ...noSources,
     });
     expect(claims.map(({ verdict, checks }) => [verdict, checks.length])).toEqual([
       ["reproduced", 7],

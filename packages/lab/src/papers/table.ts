@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { InputError } from "corral/errors";
 import type { Rng } from "corral/random";
-import { renderTable, svgToPng } from "../plot/index.ts";
+import { type LineFigure, renderLines, renderTable, svgToPng } from "../plot/index.ts";
 import type { Verdict } from "./claims.ts";
+import type { Executor } from "./executor.ts";
 import type { Scale } from "./figure.ts";
 import { writeResult } from "./write-result.ts";
 
@@ -19,17 +20,28 @@ export interface Column {
   readonly show?: (value: number) => string;
 }
 
-/** One exact inequality or equality that a claim says holds. */
+/** One inequality or equality that a claim says holds. */
 export interface Check {
-  readonly holds: boolean;
+  /** Undefined where the numbers at hand cannot tell. */
+  readonly holds?: boolean;
   /** The numbers of both sides. */
   readonly evidence: string;
 }
 
-/** A sentence of a paper about numbers that are computed, not sampled: no interval is needed to judge it. */
+/** A sentence of a paper about the numbers of a table. */
 export interface TableClaim {
   readonly text: string;
   check(rows: readonly Row[]): readonly Check[];
+}
+
+/** Where numbers come from that are not computed from a seed alone. */
+export interface TableSources {
+  /** Trains runs. */
+  readonly executor: Executor;
+  /** Runs of each method, instead of the scale's own number. */
+  readonly seeds?: number;
+  /** Milliseconds since some fixed moment. */
+  now(): number;
 }
 
 /** A table of a paper as data: how its rows are computed, and what the paper says about them. */
@@ -41,14 +53,18 @@ export interface TableDefinition {
   readonly columns: readonly Column[];
   /** What each scale computes, in words. */
   readonly efforts: Readonly<Record<Scale, string>>;
-  /** The same stream gives the same rows. */
-  rows(scale: Scale, rng: Rng): Promise<readonly Row[]>;
+  /** The same stream gives the same rows, but for times. */
+  rows(scale: Scale, rng: Rng, sources: TableSources): Promise<readonly Row[]>;
+  /** Whether rows come from runs that are trained, of which there can be any number. */
+  readonly trained?: boolean;
+  /** Lines to draw in place of the table itself. */
+  readonly drawing?: (rows: readonly Row[]) => Pick<LineFigure, "panels" | "columns" | "panelSize">;
   readonly claims: readonly TableClaim[];
 }
 
 export interface TableClaimReport {
   readonly text: string;
-  /** Reproduced when every check holds, contradicted when one fails, undecided without any. */
+  /** Reproduced when every check holds, contradicted when one fails, undecided otherwise and without any. */
   readonly verdict: Verdict;
   readonly checks: readonly Check[];
 }
@@ -79,17 +95,21 @@ export function table(id: string, definition: Omit<TableDefinition, "id">): Tabl
   return { id, ...definition };
 }
 
-/**
- * Computes a table, judges its claims, draws it, and writes `<out>/<id>.svg`, `.png`, `.csv` and `.json` (numbers in full).
- *
- * @param options `out`: directory for the files; `rng`: the same stream gives the same files, byte for byte
- */
+export interface ReproduceTableOptions extends TableSources {
+  readonly scale: Scale;
+  /** Directory for the files; the table's id is the path inside it. */
+  readonly out: string;
+  /** The same stream gives the same files, byte for byte, but for times. */
+  readonly rng: Rng;
+}
+
+/** Computes a table, judges its claims, draws it, and writes `<out>/<id>.svg`, `.png`, `.csv` and `.json` (numbers in full). */
 export async function reproduceTable(
   definition: TableDefinition,
-  { scale, out, rng }: { readonly scale: Scale; readonly out: string; readonly rng: Rng },
+  { scale, out, rng, ...sources }: ReproduceTableOptions,
 ): Promise<TableReport> {
-  const { id, title, caption } = definition;
-  const rows = await definition.rows(scale, rng);
+  const { id, title, caption, drawing } = definition;
+  const rows = await definition.rows(scale, rng, sources);
   const columns = definition.columns.filter(({ key }) => rows.some((row) => hasValue(row[key])));
   const claims = definition.claims.map(({ text, check }) => {
     const checks = check(rows);
@@ -111,7 +131,10 @@ export async function reproduceTable(
     rows,
     claims,
   };
-  const svg = renderTable({ title, caption, head, rows: cells, right });
+  const svg =
+    drawing === undefined
+      ? renderTable({ title, caption, head, rows: cells, right })
+      : await renderLines({ title, caption, ...drawing(rows) });
   writeResult(files.svg, svg);
   writeResult(files.png, svgToPng(svg));
   writeResult(files.csv, csvOf(columns, rows));
@@ -130,7 +153,7 @@ export function describeTable({ id, scale, shown, claims, files }: TableReport):
   );
   const judged = claims.flatMap(({ text, verdict, checks }) => [
     `${verdict}: ${text}`,
-    ...checks.map(({ holds, evidence }) => `    ${evidence}: ${holds ? "holds" : "does not hold"}`),
+    ...checks.map(({ holds, evidence }) => `    ${evidence}: ${describeAnswer(holds)}`),
   ]);
   return [`${id} (${scale})`, "", ...lines, "", ...judged, "", ...Object.values(files), ""].join("\n");
 }
@@ -138,8 +161,13 @@ export function describeTable({ id, scale, shown, claims, files }: TableReport):
 const hasValue = (cell: Cell | undefined): boolean => cell !== null && cell !== undefined;
 
 function verdictOf(checks: readonly Check[]): Verdict {
-  if (checks.length === 0) return "undecided";
-  return checks.every(({ holds }) => holds) ? "reproduced" : "contradicted";
+  if (checks.some(({ holds }) => holds === false)) return "contradicted";
+  return checks.length > 0 && checks.every(({ holds }) => holds) ? "reproduced" : "undecided";
+}
+
+function describeAnswer(holds: boolean | undefined): string {
+  if (holds === undefined) return "undecided";
+  return holds ? "holds" : "does not hold";
 }
 
 function showCell(cell: Cell | undefined, { show = threeDigits }: Column): string {

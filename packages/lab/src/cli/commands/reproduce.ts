@@ -6,9 +6,9 @@ import {
   describeReport,
   describeTable,
   type Executor,
-  type FigureDefinition,
   type FigureRun,
   figures,
+  type MetricDefinition,
   reproduce,
   reproduceTable,
   type Scale,
@@ -19,7 +19,7 @@ import { parseRunSpec, type RunSpec, readMetrics, runIdentity } from "../../runs
 import { eta, type PoolEvent, type PoolOutcome, type Progress, runPool } from "../../scheduler/index.ts";
 import type { CommonOptions, Context } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { type Interrupt, watchInterrupt } from "../interrupt.ts";
+import { watchInterrupt } from "../interrupt.ts";
 import { brief, duration, printJson, shellCommand } from "../output.ts";
 import { createProgress, type ProgressLines } from "../progress.ts";
 import { watchAttention } from "../watch-attention.ts";
@@ -49,9 +49,18 @@ export async function reproduceFigure(
   }
   if (!scales.includes(request.scale as Scale)) throw unknownName("scale", request.scale, scales);
   const scale = request.scale as Scale;
-  if (isTable) return computeTable(id, scale, request);
+  if (isTable && request.seeds !== undefined && !tables[id].trained) {
+    throw new InputError(`${id}: a table that trains nothing takes no --seeds`);
+  }
   const progress = createProgress();
-  const interrupt = watchInterrupt(progress.note);
+  const options = {
+    scale,
+    seeds: request.seeds,
+    out: join(request.out, scale),
+    rng: createRng(id),
+    executor: poolExecutor(context, isTable ? undefined : figures[id].metric, request, progress),
+    now: () => performance.now(),
+  };
   const again = shellCommand(
     "reproduce",
     id,
@@ -60,35 +69,23 @@ export async function reproduceFigure(
     ...(request.out === "results" ? [] : ["--out", request.out]),
   );
   try {
-    const report = await reproduce(figures[id], {
-      scale,
-      seeds: request.seeds,
-      executor: poolExecutor(context, figures[id], request, progress, interrupt),
-      out: join(request.out, scale),
-      rng: createRng(id),
-    });
-    progress.stop();
-    if (request.json) printJson(report);
-    else console.log(coloured(describeReport(report)));
+    if (isTable) {
+      const { shown, ...report } = await reproduceTable(tables[id], options);
+      progress.stop();
+      if (request.json) printJson(report);
+      else console.log(coloured(describeTable({ shown, ...report })));
+    } else {
+      const report = await reproduce(figures[id], options);
+      progress.stop();
+      if (request.json) printJson(report);
+      else console.log(coloured(describeReport(report)));
+    }
   } catch (error) {
     progress.stop();
     if (!(error instanceof Stopped)) throw error;
     process.exitCode = exitCodes.interrupted;
     console.log(`${pc.yellow("■")} stopped; what is done is kept. Go on with\n\n  ${again}`);
-  } finally {
-    interrupt.dispose();
   }
-}
-
-/** A table is computed here and at once: there are no runs to keep. */
-async function computeTable(id: string, scale: Scale, request: ReproduceRequest): Promise<void> {
-  if (request.seeds !== undefined) {
-    throw new InputError(`${id}: a table is computed exactly and takes no --seeds`);
-  }
-  const options = { scale, out: join(request.out, scale), rng: createRng(id) };
-  const { shown, ...report } = await reproduceTable(tables[id], options);
-  if (request.json) printJson(report);
-  else console.log(coloured(describeTable({ shown, ...report })));
 }
 
 /** The user asked to stop before all runs were there. */
@@ -97,10 +94,9 @@ class Stopped extends Error {}
 /** Trains runs in a pool of processes, each in a directory of its own that other figures find too. */
 function poolExecutor(
   context: Context,
-  figure: FigureDefinition,
+  metric: MetricDefinition | undefined,
   { out, jobs }: ReproduceRequest,
   progress: ProgressLines,
-  interrupt: Interrupt,
 ): Executor {
   return {
     async execute(runs) {
@@ -109,13 +105,14 @@ function poolExecutor(
         return { directory: join(out, "runs", directoryName(spec)), spec };
       });
       const began = Date.now();
+      const interrupt = watchInterrupt(progress.note);
       const outcomes = await runPool(places, {
         jobs,
         now: Date.now,
         signal: interrupt.signal,
         kill: interrupt.kill,
-        onEvent: reporter(figure, runs, progress),
-      });
+        onEvent: reporter(metric, runs, progress),
+      }).finally(interrupt.dispose);
       expectFinished(outcomes);
       const trained = outcomes.filter(({ attempts }) => attempts > 0).length;
       const were = runs.length - trained;
@@ -144,7 +141,7 @@ function expectFinished(outcomes: readonly PoolOutcome[]): void {
 }
 
 /** Shows all runs together and, below, those that train now. */
-function reporter(figure: FigureDefinition, runs: readonly FigureRun[], progress: ProgressLines) {
+function reporter(metric: MetricDefinition | undefined, runs: readonly FigureRun[], progress: ProgressLines) {
   let finished = 0;
   let present = 0;
   const latest = new Map<number, string>();
@@ -183,8 +180,8 @@ function reporter(figure: FigureDefinition, runs: readonly FigureRun[], progress
     const run = runs[index];
     if (event.kind === "note") progress.note(pc.yellow(`${nameOf(run)}: ${event.message}`));
     if (event.kind !== "start" && event.kind !== "iteration") return;
-    const value = event.kind === "iteration" ? event.metrics[figure.metric.name] : undefined;
-    if (value !== undefined) latest.set(index, `  ${figure.metric.label} ${brief(value)}`);
+    const value = metric && event.kind === "iteration" ? event.metrics[metric.name] : undefined;
+    if (value !== undefined) latest.set(index, `  ${metric?.label} ${brief(value)}`);
     const share = Math.min(1, event.position.steps / run.request.steps);
     progress.part(index, share, `${nameOf(run)}${latest.get(index) ?? ""}`);
   }
