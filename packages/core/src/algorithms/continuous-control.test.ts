@@ -9,6 +9,7 @@ import fixture from "./fixtures/continuous-control.json" with { type: "json" };
 import { maddpg, maddpgParts } from "./maddpg.ts";
 import { matd3, matd3Parts } from "./matd3.ts";
 import type { OffPolicyParts, OffPolicyPlan } from "./off-policy.ts";
+import { qdcg, qdcgParts } from "./qdcg.ts";
 
 type Arrays = Readonly<Record<string, readonly number[]>>;
 
@@ -36,6 +37,7 @@ interface Recorded {
 const cases = Object.entries(fixture.cases as unknown as Record<string, Recorded>);
 
 const make = {
+  qdcg: (plan: OffPolicyPlan, config: object) => qdcgParts(plan, qdcg.config.parse(config), createRng(0)),
   facmac: (plan: OffPolicyPlan, config: object) =>
     facmacParts(plan, facmac.config.parse(config), createRng(0)),
   maddpg: (plan: OffPolicyPlan, config: object) =>

@@ -12,9 +12,9 @@ import {
   constant,
   type Engine,
   type Expr,
+  filled,
   matMul,
   mul,
-  type Operand,
   reshape,
   square,
   type Views,
@@ -37,7 +37,7 @@ export interface ControlActors {
   /** Joint actions `[K, R]`. @param noise `[K, R]` */
   act(views: Views, moment: ColumnsOfMoment, noise?: Expr): Expr;
   /** What is added to each actor's loss, `[N]`: the mean square of what its last layer gives, weighted. */
-  penalty(views: Views, moment: ColumnsOfMoment, mask: Expr): Operand;
+  penalty(views: Views, moment: ColumnsOfMoment, mask: Expr): Expr;
 }
 
 /** @throws InputError when an agent's actions are discrete, or of another kind than the head's */
@@ -58,7 +58,7 @@ export function controlActors(
     samples: head.noise === "gumbel",
     act: (views, moment, noise) => run(head, views, moment, noise),
     penalty(views, moment, mask) {
-      if (config.actionPenalty === 0) return 0;
+      if (config.actionPenalty === 0) return filled("float32", [spec.agents], 0);
       const size = meanOfAgents(spec, meanOfRows(square(run(bare, views, moment)), mask));
       return mul(size, config.actionPenalty);
     },

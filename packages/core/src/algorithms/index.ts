@@ -14,6 +14,7 @@ import { maddpg } from "./maddpg.ts";
 import { mappo } from "./mappo.ts";
 import { mastac } from "./mastac.ts";
 import { matd3 } from "./matd3.ts";
+import { qdcg } from "./qdcg.ts";
 import { qmix } from "./qmix.ts";
 import { qtran } from "./qtran.ts";
 import { vdn } from "./vdn.ts";
@@ -34,6 +35,7 @@ export const algorithms = {
   maddpg,
   mastac,
   matd3,
+  qdcg,
   qmix,
   qtran,
   vdn,
@@ -55,6 +57,7 @@ export { type MaddpgConfig, maddpg } from "./maddpg.ts";
 export { type MappoConfig, mappo } from "./mappo.ts";
 export { type MastacConfig, mastac } from "./mastac.ts";
 export { type Matd3Config, matd3 } from "./matd3.ts";
+export { type QdcgConfig, qdcg } from "./qdcg.ts";
 export { type QmixConfig, qmix } from "./qmix.ts";
 export { type QtranConfig, qtran } from "./qtran.ts";
 export { type VdnConfig, vdn } from "./vdn.ts";

@@ -29,10 +29,12 @@ export function sharedNetwork(
     const group: AgentGroup = { ...sizes, agents: members };
     const count = members.length;
     const wide = (inputs: Expr): Expr => {
+      if (count === 1) return inputs;
       const [, width, size] = inputs.shape;
       return reshape(transpose(inputs, [1, 0, 2]), [1, width, count * size]);
     };
     const back = (outputs: Expr): Expr => {
+      if (count === 1) return outputs;
       const [, width, columns] = outputs.shape;
       return transpose(reshape(outputs, [width, count, columns / count]), [1, 0, 2]);
     };
