@@ -4,11 +4,14 @@ import { neighbourhoodMask } from "../structure/index.ts";
 import {
   compile,
   type Expr,
+  gradients,
   initialise,
   layoutOf,
   loadEngine,
+  mul,
   nn,
   type Parameter,
+  sum,
   unpack,
   variable,
 } from "../tensor/index.ts";
@@ -260,6 +263,67 @@ describe("the network computes its definition", () => {
       expect(worst).toBeLessThan(1e-11);
     }
   });
+});
+
+test.each([
+  ["unequal action counts, scores per action", { ...small, headInput: "perAction" }],
+  ["groups of nodes", { ...wide, neighbourhood: "sameAgent" }],
+  ["a memory", { ...small, recurrent: true, agentId: true }],
+] as const)("gradients by central differences: %s", async (_name, options) => {
+  const network = actionGraphNetwork("q", options as ActionGraphNetworkOptions);
+  const layout = layoutOf(network.parameters);
+  const weights = randomWeights(network.parameters, "gradients");
+  const parameters = variable(
+    "parameters",
+    "float64",
+    [layout.size],
+    layout.parameters.flatMap(({ name }) => [...weights[name]]),
+  );
+  const [agents, actions] = [options.actionCounts.length, Math.max(...options.actionCounts)];
+  const program = await compile(engine, {
+    name: "gradients",
+    inputs: {
+      observations: { dtype: "float64", shape: [2, 2, agents, 2] },
+      available: { dtype: "float64", shape: [2, 2, agents, actions] },
+      weights: { dtype: "float64", shape: [2, 2, agents, actions] },
+    },
+    variables: { parameters },
+    build: (leaves) => {
+      const scores = network.overMoments(unpack(leaves.parameters, layout), leaves);
+      const loss = sum(mul(scores, leaves.weights));
+      return { results: { loss, gradient: gradients(loss, [leaves.parameters])[0] } };
+    },
+  });
+  const rng = createRng("gradients");
+  rng.fillNormal(program.inputs.observations);
+  program.inputs.available.set(
+    masked(network.options, randomSamples(network.options, 4, "x"), "gradients").flatMap(({ available }) =>
+      available!.flat(),
+    ),
+  );
+  rng.fillNormal(program.inputs.weights);
+  program.inputs.weights.forEach((weight, k, all) => {
+    all[k] = weight * program.inputs.available[k];
+  });
+  const lossAt = async (k: number, value: number): Promise<number> => {
+    const values = parameters.values as Float64Array;
+    const before = values[k];
+    values[k] = value;
+    await program.run();
+    values[k] = before;
+    return (program.results.loss as Float64Array)[0];
+  };
+  await program.run();
+  const found = Float64Array.from(program.results.gradient as Float64Array);
+  let worst = 0;
+  for (let trial = 0; trial < 60; trial++) {
+    const k = rng.integer(layout.size);
+    const centre = parameters.values[k] as number;
+    const slope = ((await lossAt(k, centre + 1e-5)) - (await lossAt(k, centre - 1e-5))) / 2e-5;
+    worst = Math.max(worst, Math.abs(slope - found[k]) / Math.max(1, Math.abs(slope)));
+  }
+  await program.dispose();
+  expect(worst).toBeLessThan(1e-6);
 });
 
 describe("identities", () => {
