@@ -32,9 +32,9 @@ test("agents of equal sizes are a group, in the order in which sizes occur", () 
 });
 
 test("large groups are cut into equal parts", () => {
-  const groups = agentGroups(new Array(90).fill(sizes[0]));
-  expect(groups.map(({ agents }) => agents.length)).toEqual([30, 30, 30]);
-  expect(groups.flatMap(({ agents }) => agents)).toEqual(Array.from({ length: 90 }, (_, agent) => agent));
+  const groups = agentGroups(new Array(54).fill(sizes[0]));
+  expect(groups.map(({ agents }) => agents.length)).toEqual([18, 18, 18]);
+  expect(groups.flatMap(({ agents }) => agents)).toEqual(Array.from({ length: 54 }, (_, agent) => agent));
 });
 
 /** Networks with drawn parameters, biases too, applied to drawn inputs, in float64; and the numbers of each agent. */
