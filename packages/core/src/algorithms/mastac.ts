@@ -211,6 +211,10 @@ function couplingsOf(env: EnvFactory): CouplingGraphs {
       `mastac: couplings of ${spec.id} change from step to step, expected couplings that stay as they are`,
     );
   }
+  const { agents } = graphs as CouplingGraphs;
+  if (agents !== spec.agents) {
+    throw new InputError(`mastac: couplings of ${spec.id} are of ${agents} agents, expected ${spec.agents}`);
+  }
   return graphs as CouplingGraphs;
 }
 
@@ -315,7 +319,7 @@ export function mastacTeam(
   const head = actionHead("mastac", spec, config);
   if (spec.rewards !== "individual") {
     throw new InputError(
-      `mastac: ${spec.id} has one reward for all, expected an environment with individual rewards`,
+      `mastac: agents of ${spec.id} have no rewards of their own, expected an environment with individual rewards`,
     );
   }
   const scopes = criticScopes(graphs, config);
