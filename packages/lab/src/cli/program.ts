@@ -126,9 +126,14 @@ export function createProgram(context: Context, version: string): Command {
     });
   define(program, "export", "write the policy of a run as an ONNX file", [
     "export runs/mine --out policy.onnx",
+    "export runs/zones --per-agent policies",
   ])
     .argument("<run>", "directory of the run")
     .option("--out <file>", "where to write it", "policy.onnx")
+    .option(
+      "--per-agent <directory>",
+      "write a file for each agent instead, which sees its own observation only, where agents have networks of their own",
+    )
     .action(async (run, options) => {
       const { exportPolicy } = await import("./commands/export.ts");
       await exportPolicy(context, run, options);

@@ -1,5 +1,5 @@
 export { canonicalJson } from "./exact-json.ts";
-export { writeFileAtomic } from "./files.ts";
+export { makeDirectory, writeFileAtomic } from "./files.ts";
 export {
   type MetricSeries,
   type MetricsLine,
