@@ -14,6 +14,7 @@ import {
   endsShortOf,
   finalValue,
   judgeClaims,
+  lateAverage,
   measureRun,
   noWorseThan,
   similarTo,
@@ -173,6 +174,10 @@ test("measures of a run by hand", () => {
   // Lower is better: 2 and 6 are worse than the floor of 0.
   expect(measureRun(trainingAverage({ floor: 0 }), steps, [-4, 2, 6], "lower")).toBeCloseTo(-20 / 30, 12);
   expect(measureRun(trainingAverage(), [0], [7], "higher")).toBe(7);
+  // Of the steps beyond 8 and beyond 7.9: 9 and 10; 8, 9 and 10.
+  const later = [0, 5, 8, 9, 10].map((step) => step * step);
+  expect(measureRun(lateAverage(0.2), [0, 5, 8, 9, 10], later, "higher")).toBe((81 + 100) / 2);
+  expect(measureRun(lateAverage(0.21), [0, 5, 8, 9, 10], later, "higher")).toBe((64 + 81 + 100) / 3);
 });
 
 test("a curve against its own start and against a fixed value", () => {

@@ -1,5 +1,5 @@
 import { InputError } from "corral/errors";
-import { type Comparison, compareUnpaired, detectableDifference, seedsNeeded } from "corral/stats";
+import { type Comparison, compareUnpaired, detectableDifference, mean, seedsNeeded } from "corral/stats";
 
 /**
  * What the data say about a claim. "Undecided" is a real answer: the seeds cannot tell.
@@ -18,6 +18,8 @@ export type Measure =
    * learns. Values worse than `floor` count as `floor`, so that a catastrophic start does not drown the rest.
    */
   | { readonly kind: "training-average"; readonly floor?: number }
+  /** The mean over the evaluations in the last `share` of the run. */
+  | { readonly kind: "late-average"; readonly share: number }
   /** `share` times the metric at the first evaluation. */
   | { readonly kind: "initial"; readonly share: number }
   /** A fixed value, whatever the run did. */
@@ -173,6 +175,11 @@ export function trainingAverage(options: { readonly floor?: number } = {}): Meas
   return { kind: "training-average", ...options };
 }
 
+/** The mean over the evaluations in the last `share` of the run. */
+export function lateAverage(share: number): Measure {
+  return { kind: "late-average", share };
+}
+
 function comparison(
   kind: ComparisonRule["kind"],
   first: string,
@@ -213,6 +220,10 @@ export function measureRun(
   if (measure.kind === "constant") return measure.value;
   if (measure.kind === "initial") return measure.share * values[0];
   if (measure.kind === "final" || last === 0) return values[last];
+  if (measure.kind === "late-average") {
+    const late = Array.from(values).filter((_, i) => steps[i] > (1 - measure.share) * steps[last]);
+    return mean(late);
+  }
   const floor = measure.floor;
   const at = (i: number) =>
     floor === undefined

@@ -63,7 +63,7 @@ function describeComparison({ rule, verdict, interval, ...result }: ComparisonRe
   const metric = rule.metric === undefined ? "" : `${rule.metric}: `;
   const first = describeMeasured(rule.first, rule.measure);
   const second = describeMeasured(rule.second, rule.secondMeasure ?? rule.measure);
-  const measure = rule.measure.kind === "training-average" ? ", averaged over training" : "";
+  const measure = describeMeasure(rule.measure);
   const level = Number((100 * interval.confidence).toPrecision(4));
   const effect = Number.isNaN(result.effectSize) ? "" : `, g ${number(result.effectSize)}`;
   const size = `n ${result.sizes[0]} + ${result.sizes[1]}`;
@@ -71,6 +71,11 @@ function describeComparison({ rule, verdict, interval, ...result }: ComparisonRe
     `${metric}${panel}${first} ${signs[rule.kind]} ${second}${margin}${measure}: ${number(result.difference)} ` +
     `[${number(interval.low)}, ${number(interval.high)}] at ${level} %${effect}, ${size}: ${verdict}`
   );
+}
+
+function describeMeasure(measure: Measure): string {
+  if (measure.kind === "training-average") return ", averaged over training";
+  return measure.kind === "late-average" ? `, averaged over the last ${100 * measure.share} %` : "";
 }
 
 /** A curve's name, or what is measured of it where that is not its end. */

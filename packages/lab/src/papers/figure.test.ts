@@ -64,6 +64,19 @@ test("the runs of a figure are its curves times its seeds", () => {
   expect(() => figureRuns(figure("test/figure-1", base), "quick", 0)).toThrow("seeds: expected");
 });
 
+test("a curve that is dear has fewer runs, unless a number is asked for", () => {
+  const [a, b] = base.runs;
+  const dear = figure("test/figure-1", { ...base, runs: [a, { ...b, seeds: { paper: 1 } }] });
+  const counts = (...where: ["quick" | "paper", number?]) =>
+    ["a", "b"].map((name) => figureRuns(dear, ...where).filter(({ series }) => series === name).length);
+  expect([counts("quick"), counts("paper"), counts("paper", 4)]).toEqual([
+    [2, 2],
+    [3, 1],
+    [4, 4],
+  ]);
+  expect(figureRuns(dear, "paper")[3].request).not.toHaveProperty("seeds");
+});
+
 test("mistakes in a declaration are found where it is declared", () => {
   const declare = (change: Partial<FigureDefinition>) => () =>
     figure("test/figure-1", { ...base, ...change });
@@ -74,6 +87,7 @@ test("mistakes in a declaration are found where it is declared", () => {
   expect(declare({ runs: [...base.runs, base.runs[0]] })).toThrow("two curves are called a");
   expect(declare({ runs: [] })).toThrow("at least one curve");
   expect(declare({ scales: { ...base.scales, quick: { seeds: 0, steps: 1 } } })).toThrow("scale quick");
+  expect(declare({ runs: [{ ...base.runs[0], seeds: { paper: 0 } }] })).toThrow("scale paper");
   expect(() => figure("Figure 1", base)).toThrow(InputError);
 });
 

@@ -25,6 +25,8 @@ export interface SeriesDefinition {
   readonly envConfig: Readonly<Record<string, JsonValue>>;
   /** Iterations between evaluations, where the learner's iterations are not as long as those of the other curves. */
   readonly evaluateEvery?: number;
+  /** Runs at a scale, where one is too dear for as many as the other curves have. A number that is asked for goes before. */
+  readonly seeds?: Readonly<Partial<Record<Scale, number>>>;
 }
 
 /** The number a figure shows. */
@@ -34,6 +36,8 @@ export interface MetricDefinition {
   /** Title of the axis. */
   readonly label: string;
   readonly unit?: string;
+  /** What the run's values are divided by, such as the number of agents. Default 1. */
+  readonly divisor?: number;
   readonly better: Direction;
   /** Part of the axis that is drawn; the caption must say when that hides something. Default: everything. */
   readonly domain?: readonly [number, number];
@@ -89,7 +93,8 @@ export function figure(id: string, definition: Omit<FigureDefinition, "id">): Fi
   if (twice !== undefined) throw new InputError(`${where}: two curves are called ${JSON.parse(twice)[1]}`);
   for (const scale of scales) {
     const { seeds, steps } = definition.scales[scale];
-    if (!(Number.isInteger(seeds) && seeds >= 1 && Number.isInteger(steps) && steps >= 1)) {
+    const counts = [seeds, steps, ...definition.runs.map((run) => run.seeds?.[scale] ?? 1)];
+    if (!counts.every((count) => Number.isInteger(count) && count >= 1)) {
       throw new InputError(`${where}: scale ${scale}: expected whole seeds and steps of 1 or more`);
     }
   }
@@ -223,8 +228,9 @@ export function figureRuns(definition: FigureDefinition, scale: Scale, seeds?: n
   if (!Number.isInteger(count) || count < 1) {
     throw new InputError(`seeds: expected a whole number of 1 or more but received ${count}`);
   }
-  return definition.runs.flatMap(({ series, panel, evaluateEvery = definition.evaluateEvery, ...what }) =>
-    Array.from({ length: count }, (_, i) => ({
+  return definition.runs.flatMap((run) => {
+    const { series, panel, evaluateEvery = definition.evaluateEvery, seeds: own, ...what } = run;
+    return Array.from({ length: seeds ?? own?.[scale] ?? count }, (_, i) => ({
       series,
       ...(panel === undefined ? {} : { panel }),
       request: {
@@ -234,6 +240,6 @@ export function figureRuns(definition: FigureDefinition, scale: Scale, seeds?: n
         evaluateEvery,
         evaluationEpisodes: definition.evaluationEpisodes,
       },
-    })),
-  );
+    }));
+  });
 }

@@ -88,6 +88,23 @@ const run = (change?: Parameters<typeof executor>[0], seeds?: number) =>
     rng: createRng("figures"),
   });
 
+test("values are divided, and a caption tells which curves have fewer runs", async () => {
+  const [fast, slow] = definition.runs;
+  const perAgent = figure("test/figure-2", {
+    ...definition,
+    metric: { ...definition.metric, divisor: 10 },
+    runs: [fast, { ...slow, seeds: { quick: 2 } }],
+    claims: [claim("fast ends above .7", endsBeyond("fast", { value: 0.7 }))],
+  });
+  const options = { scale: "quick", executor: executor(), out, rng: createRng("figures") } as const;
+  const { table, claims, caption, seeds } = await reproduce(perAgent, options);
+  expect(table.map(({ n }) => n)).toEqual([5, 2]);
+  expect(table[0].mean).toBeCloseTo(0.73, 12);
+  expect(claims[0].comparisons[0].difference).toBeCloseTo(0.03, 12);
+  expect(caption).toContain("Mean over 5 seeds (slow: 2) of 2,000 environment steps");
+  expect(seeds).toBe(5);
+});
+
 test("the table holds hand-worked values at the last evaluation", async () => {
   const { table } = await run();
   expect(table.map(({ series, n, steps }) => [series, n, steps])).toEqual([

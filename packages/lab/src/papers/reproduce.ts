@@ -53,7 +53,12 @@ export async function reproduce(
   const watched = heatMaps && (await watchAttention(executed, heatMaps));
   const finished = watched?.runs ?? executed;
   const metrics = metricsOf(definition);
-  const aligned = metrics.flatMap(({ name }) => alignRuns(finished, name));
+  const aligned = metrics.flatMap(({ name, divisor = 1 }) =>
+    alignRuns(finished, name).map((entry) => ({
+      ...entry,
+      values: entry.values.map((run) => run.map((value) => value / divisor)),
+    })),
+  );
   const directionOf = (metric = definition.metric.name) =>
     metrics.find(({ name }) => name === metric)!.better;
   const claims = judgeClaims(
@@ -66,13 +71,13 @@ export async function reproduce(
     },
     directionOf,
   );
-  const seeds = runs.length / definition.runs.length;
+  const seeds = Math.max(...aligned.map((entry) => entry.seeds.length));
   const table = aligned.map((entry) => {
     const isFirst = entry.metric === definition.metric.name;
     const rng = isFirst ? options.rng : options.rng.split(entry.metric);
     return summarise(entry, rng, isFirst ? definition.threshold : undefined);
   });
-  const caption = describeFigure(definition, seeds, definition.scales[options.scale].steps);
+  const caption = describeFigure(definition, aligned, definition.scales[options.scale].steps);
   const warnings = warningsOf(definition, options.scale, claims);
   const base = join(options.out, ...definition.id.split("/"));
   const files = { svg: `${base}.svg`, png: `${base}.png`, csv: `${base}.csv`, json: `${base}.json` };
@@ -128,8 +133,15 @@ function inOrder(runs: readonly FigureRun[], finished: readonly FinishedRun[]): 
   });
 }
 
-function describeFigure(definition: FigureDefinition, seeds: number, steps: number): string {
-  const over = `${seeds === 1 ? "One seed" : `Mean over ${seeds} seeds`} of ${grouped(steps)} ${stepsOf(definition)}`;
+function describeFigure(definition: FigureDefinition, aligned: readonly SeriesRuns[], steps: number): string {
+  const seeds = Math.max(...aligned.map((entry) => entry.seeds.length));
+  const fewer = new Map(
+    aligned.filter((entry) => entry.seeds.length < seeds).map((entry) => [entry.series, entry.seeds.length]),
+  );
+  const except = [...fewer].map(([series, count]) => `${series}: ${count}`).join(", ");
+  const over =
+    (seeds === 1 ? "One seed" : `Mean over ${seeds} seeds`) +
+    `${except === "" ? "" : ` (${except})`} of ${grouped(steps)} ${stepsOf(definition)}`;
   const band = seeds === 1 ? "no band." : "band: one standard error to each side.";
   return `${definition.caption} ${over}; ${band}`;
 }

@@ -2,7 +2,15 @@ import { type Algorithm, algorithms } from "corral/algorithms";
 import { type EnvDefinition, environments } from "corral/envs";
 import { unknownName } from "corral/errors";
 import pc from "picocolors";
-import { type FigureDefinition, figures, scales, type TableDefinition, tables } from "../../papers/index.ts";
+import {
+  type FigureDefinition,
+  figureRuns,
+  figures,
+  type Scale,
+  scales,
+  type TableDefinition,
+  tables,
+} from "../../papers/index.ts";
 import type { CommonOptions } from "../context.ts";
 import { grouped, heading, paragraph, printJson, shellCommand, table } from "../output.ts";
 import { asTyped, describeSettings } from "../settings.ts";
@@ -121,8 +129,7 @@ function presetsOf({ presets = {} }: Algorithm): string {
   return rows.join("\n");
 }
 
-const runCount = ({ runs, scales }: FigureDefinition, scale: keyof FigureDefinition["scales"]): string =>
-  String(runs.length * scales[scale].seeds);
+const runCount = (figure: FigureDefinition, scale: Scale): string => String(figureRuns(figure, scale).length);
 
 function describeFigure({ id, title, caption, metric, runs, scales, claims }: FigureDefinition) {
   return {
