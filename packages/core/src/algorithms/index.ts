@@ -55,7 +55,7 @@ export { type IqlConfig, iql } from "./iql.ts";
 export { type MacpfConfig, macpf } from "./macpf.ts";
 export { type MaddpgConfig, maddpg } from "./maddpg.ts";
 export { type MappoConfig, mappo } from "./mappo.ts";
-export { type MastacConfig, mastac } from "./mastac.ts";
+export { type MastacConfig, mastac, mastacTeam, mastacUpdate } from "./mastac.ts";
 export { type Matd3Config, matd3 } from "./matd3.ts";
 export { type QdcgConfig, qdcg } from "./qdcg.ts";
 export { type QmixConfig, qmix } from "./qmix.ts";

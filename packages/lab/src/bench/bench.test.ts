@@ -3,9 +3,18 @@ import { describe, expect, test } from "vitest";
 import { compare } from "./comparison.ts";
 import { benchEngine, type EngineRow } from "./engine.ts";
 import { benchEnvs } from "./environments.ts";
+import { benchMastac, type MastacRow } from "./mastac.ts";
 import { median, millisecondsPerCall } from "./stopwatch.ts";
 import { benchStructure } from "./structure.ts";
-import { describeHost, engineTable, envTable, structureTable, tabularTable, trainTable } from "./tables.ts";
+import {
+  describeHost,
+  engineTable,
+  envTable,
+  mastacTable,
+  structureTable,
+  tabularTable,
+  trainTable,
+} from "./tables.ts";
 import { benchTabular, type TabularRow } from "./tabular.ts";
 import { fakePeer } from "./testing/fake-peer.ts";
 import { benchTrain } from "./train.ts";
@@ -115,6 +124,33 @@ describe("benchTrain", () => {
     });
     expect(trainTable(rows)).toContain("distinct rows");
   });
+});
+
+test("benchMastac measures rounds turn by turn with the peer, and growth", async () => {
+  const told: MastacRow[] = [];
+  const { rows } = await benchMastac({
+    now: tickingClock(),
+    against: "pytorch",
+    onRow: (row) => told.push(row),
+    effort: { rounds: 1, turn: 1, compared: 4, agents: [3, 4] },
+    peer: fakePeer(),
+  });
+  expect(rows).toEqual(told);
+  expect(rows.map(({ agents, sets, replace }) => `${agents} ${sets} ${replace}`)).toEqual([
+    "4 kappa 2 own",
+    "4 kappa 2 all",
+    "4 exact own",
+    "4 exact all",
+    "3 kappa 2 all",
+  ]);
+  // Two zones on each of two levels: linear actors that observe both, critics that are told states and actions of both.
+  expect(rows[3].parameters).toBe(4 * (2 + 1) + 4 * (4 * 64 + 2 * 64 * 64 + 64 + 3 * 64 + 1));
+  expect(rows[0].pytorch!.milliseconds).toEqual({ modules: 512, batched: 512, "critic by critic": 512 });
+  expect(Object.keys(rows[1].pytorch!.milliseconds)).toEqual(["modules", "batched"]);
+  expect(rows[4].pytorch).toBeUndefined();
+  const [compared, growth] = mastacTable(rows).split("\n\n");
+  expect(compared.split("\n")[1]).toMatch(/^temperature +4 +kappa 2 +own +1\.00 +512 modules.* 512\.00x$/);
+  expect(growth.split("\n").map((line) => line.split(/ +/)[1])).toEqual(["N", "3", "4"]);
 });
 
 test("benchTabular measures steps, an ascent and growth, turn by turn with the peer", async () => {

@@ -3,12 +3,14 @@ export type { PeerResult } from "./comparison.ts";
 export { type BenchEngineOptions, benchEngine, type EngineRow } from "./engine.ts";
 export { benchEnvs, type EnvRow } from "./environments.ts";
 export type { BenchHost } from "./host.ts";
+export { type BenchMastacOptions, benchMastac, type MastacRow } from "./mastac.ts";
 export { benchStructure, type StructureRow } from "./structure.ts";
 export {
   agpTable,
   describeHost,
   engineTable,
   envTable,
+  mastacTable,
   structureTable,
   tabularTable,
   trainTable,

@@ -30,6 +30,7 @@ const SCRIPTS = {
   "engine.py": "pytorch",
   "action_graph.py": "pytorch",
   "bn_mappo.py": "pytorch",
+  "mastac.py": "pytorch",
   "tabular.py": "numpy",
 } as const;
 

@@ -4,6 +4,7 @@ import type { PeerResult } from "./comparison.ts";
 import type { EngineRow } from "./engine.ts";
 import type { EnvRow } from "./environments.ts";
 import type { BenchHost } from "./host.ts";
+import type { MastacRow } from "./mastac.ts";
 import type { StructureRow } from "./structure.ts";
 import type { TabularRow } from "./tabular.ts";
 import type { TrainRow, UpdateRow } from "./train.ts";
@@ -57,6 +58,49 @@ export function agpTable(rows: readonly (AgpUpdateRow | AgpTrainRow)[]): string 
         preset,
         whole(stepsPerSecond),
         whole(updatesPerSecond),
+      ]),
+    ]),
+  ].join("\n\n");
+}
+
+/** Rounds of updates of MAStAC, compared where they were, then how they grow with the number of agents. */
+export function mastacTable(rows: readonly MastacRow[]): string {
+  const [{ agents: compared }] = rows;
+  const first = rows.filter(({ agents }) => agents === compared);
+  const growth = rows
+    .filter(({ sets, replace }) => sets === "kappa 2" && replace === "all")
+    .sort((a, b) => a.agents - b.agents);
+  const withPeer = first.some(({ pytorch }) => pytorch !== undefined);
+  return [
+    align([
+      [
+        "round of updates",
+        "N",
+        "sets",
+        "actions",
+        "corral ms",
+        ...(withPeer ? [...peerHeadings("PyTorch"), "against modules"] : []),
+      ],
+      ...first.map(({ agents, sets, replace, milliseconds, pytorch }) => [
+        "temperature",
+        String(agents),
+        sets,
+        replace,
+        time(milliseconds),
+        ...peerCells(pytorch),
+        ...(pytorch === undefined ? [] : [`${(pytorch.milliseconds.modules / milliseconds).toFixed(2)}x`]),
+      ]),
+    ]),
+    align([
+      ["growth", "N", "sets", "actions", "parameters", "corral ms", "ms for each agent"],
+      ...growth.map(({ agents, sets, replace, parameters, milliseconds }) => [
+        "temperature",
+        String(agents),
+        sets,
+        replace,
+        String(parameters),
+        time(milliseconds),
+        time(milliseconds / agents),
       ]),
     ]),
   ].join("\n\n");

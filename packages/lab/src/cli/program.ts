@@ -245,7 +245,7 @@ export function createProgram(context: Context, version: string): Command {
     "bench tabular --against numpy",
     "bench structure",
   ])
-    .argument("<what>", "engine, train, agp, envs, tabular or structure")
+    .argument("<what>", "engine, train, agp, mastac, envs, tabular or structure")
     .option("--against <peer>", "run the same work elsewhere, turn by turn: pytorch, for tabular numpy")
     .action(async (what, options) => {
       const { bench } = await import("./commands/bench.ts");

@@ -8,12 +8,15 @@ import {
   benchAgp,
   benchEngine,
   benchEnvs,
+  benchMastac,
   benchStructure,
   benchTabular,
   benchTrain,
   describeHost,
   engineTable,
   envTable,
+  type MastacRow,
+  mastacTable,
   type StructureRow,
   structureTable,
   type TabularRow,
@@ -67,6 +70,12 @@ const benchmarks = {
       );
     const { host, rows } = await benchAgp({ now, onRow, ...(compared && { against: "pytorch" }) });
     return { host, rows, table: agpTable(rows) };
+  },
+  async mastac(compared: boolean) {
+    const onRow = ({ agents, sets, replace }: MastacRow) =>
+      tell(`${agents} agents, ${sets}, ${replace} actions`);
+    const { host, rows } = await benchMastac({ now, onRow, ...(compared && { against: "pytorch" }) });
+    return { host, rows, table: mastacTable(rows) };
   },
   async tabular(compared: boolean) {
     const onRow = (row: TabularRow) =>
