@@ -14,12 +14,13 @@ import {
   type Expr,
   filled,
   matMul,
+  mean,
   mul,
   reshape,
   square,
   type Views,
 } from "../tensor/index.ts";
-import { type ColumnsOfMoment, meanOfRows } from "./control-columns.ts";
+import type { ColumnsOfMoment } from "./control-columns.ts";
 import type { ControlConfig } from "./control-settings.ts";
 import {
   type DeterministicPolicyOptions,
@@ -37,7 +38,7 @@ export interface ControlActors {
   /** Joint actions `[K, R]`. @param noise `[K, R]` */
   act(views: Views, moment: ColumnsOfMoment, noise?: Expr): Expr;
   /** What is added to each actor's loss, `[N]`: the mean square of what its last layer gives, weighted. */
-  penalty(views: Views, moment: ColumnsOfMoment, mask: Expr): Expr;
+  penalty(views: Views, moment: ColumnsOfMoment): Expr;
 }
 
 /** @throws InputError when an agent's actions are discrete, or of another kind than the head's */
@@ -57,9 +58,9 @@ export function controlActors(
     head,
     samples: head.noise === "gumbel",
     act: (views, moment, noise) => run(head, views, moment, noise),
-    penalty(views, moment, mask) {
+    penalty(views, moment) {
       if (config.actionPenalty === 0) return filled("float32", [spec.agents], 0);
-      const size = meanOfAgents(spec, meanOfRows(square(run(bare, views, moment)), mask));
+      const size = meanOfAgents(spec, mean(square(run(bare, views, moment)), [1]));
       return mul(size, config.actionPenalty);
     },
   };

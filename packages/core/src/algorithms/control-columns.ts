@@ -1,4 +1,4 @@
-/** Replayed steps as tables whose columns are samples, and what learners of deterministic actors compute on them. */
+/** Replayed transitions as tables whose columns are samples, and what learners of deterministic actors compute on them. */
 import type { EnvSpec } from "../envs/index.ts";
 import type { SegmentShape } from "../learn/index.ts";
 import { asColumns } from "../models/index.ts";
@@ -7,7 +7,7 @@ import {
   constant,
   div,
   type Expr,
-  maximum,
+  mean,
   mul,
   NonFiniteError,
   type Program,
@@ -15,12 +15,11 @@ import {
   slice,
   square,
   sub,
-  sum,
   type Values,
 } from "../tensor/index.ts";
 import type { Metrics } from "./algorithm.ts";
 
-/** What is seen at the moment of each of `R` steps. */
+/** What is seen at a moment of each of `R` transitions. */
 export interface ColumnsOfMoment {
   /** Of all agents, padding included, `[N O, R]`. */
   readonly observations: Expr;
@@ -28,7 +27,7 @@ export interface ColumnsOfMoment {
   readonly states: Expr;
 }
 
-/** `R = T B` replayed steps. */
+/** `R` replayed transitions. */
 export interface ControlColumns {
   readonly now: ColumnsOfMoment;
   /** What follows; absent in games of one step. */
@@ -41,18 +40,16 @@ export interface ControlColumns {
   readonly individualRewards?: Expr;
   /** 0 where nothing of value follows, else 1, `[1, R]`. */
   readonly goesOn: Expr;
-  /** 1 for steps that were played, `[1, R]`. */
-  readonly mask: Expr;
 }
 
-/** @param leaves segments of real-valued actions as a program reads them (`segmentInputs`) */
+/** @param leaves transitions with real-valued actions as a program reads them (`segmentInputs`) */
 export function controlColumns(
-  { steps, moments, agents }: SegmentShape,
+  { moments, agents }: SegmentShape,
   leaves: Readonly<Record<string, Expr>>,
 ): ControlColumns {
-  const count = steps * leaves.mask.shape[1];
+  const [, count] = leaves.rewards.shape;
   const columns = (values: Expr, width: number, from = 0): Expr =>
-    asColumns(reshape(slice(values, 0, from, from + steps), [count, width]));
+    asColumns(reshape(slice(values, 0, from, from + 1), [count, width]));
   const row = (values: Expr): Expr => reshape(values, [1, count]);
   const { observations, states, controls } = leaves;
   const moment = (from: number): ColumnsOfMoment => ({
@@ -61,14 +58,13 @@ export function controlColumns(
   });
   return {
     now: moment(0),
-    ...(moments > steps ? { next: moment(1) } : {}),
+    ...(moments > 1 ? { next: moment(1) } : {}),
     actions: columns(controls, controls.shape[2]),
     rewards: row(leaves.rewards),
     ...(leaves.individualRewards === undefined
       ? {}
       : { individualRewards: columns(leaves.individualRewards, agents) }),
     goesOn: sub(1, row(leaves.terminated)),
-    mask: row(leaves.mask),
   };
 }
 
@@ -98,11 +94,6 @@ export function criticActions(spec: EnvSpec, actions: Expr): Expr {
   return div(sub(actions, centre), half);
 }
 
-/** Mean of each row over the steps that were played, `[C, R] -> [C]`. */
-export function meanOfRows(values: Expr, mask: Expr): Expr {
-  return div(sum(mul(values, mask), [1]), maximum(sum(mask), 1));
-}
-
 /**
  * Targets `y = scale r + discount (1 - terminated) Q'`.
  *
@@ -120,8 +111,7 @@ export function bootstrapped(
 }
 
 /** Mean squared error of each critic, `[C]`. */
-export const squaredErrors = (values: Expr, targets: Expr, mask: Expr): Expr =>
-  meanOfRows(square(sub(values, targets)), mask);
+export const squaredErrors = (values: Expr, targets: Expr): Expr => mean(square(sub(values, targets)), [1]);
 
 /**
  * Runs a training program. Its results are scalars, or vectors with a number for each agent, whose mean is reported.
@@ -141,9 +131,9 @@ export async function runForAgents(
     throw new NonFiniteError(program.name, `${error.quantity} of agent ${agent}`, error.value);
   }
   return Object.fromEntries(
-    Object.entries(program.results).map(([name, values]) => [`train/${name}`, mean(values)]),
+    Object.entries(program.results).map(([name, values]) => [`train/${name}`, meanOf(values)]),
   );
 }
 
-const mean = (values: Values): number =>
+const meanOf = (values: Values): number =>
   (values as Float32Array).reduce((total, value) => total + value, 0) / values.length;

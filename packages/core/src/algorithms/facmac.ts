@@ -55,7 +55,6 @@ import {
   type ColumnsOfMoment,
   controlColumns,
   criticActions,
-  meanOfRows,
   runForAgents,
   squaredErrors,
 } from "./control-columns.ts";
@@ -169,7 +168,7 @@ export async function facmacParts(
     inputs: { ...segmentInputs(plan.segments), ...noise.inputs },
     variables: { ...declared("actor", actors), ...declared("critic", critics) },
     build(leaves: Readonly<Record<string, Expr>>) {
-      const { now, next, actions, rewards, goesOn, mask } = controlColumns(plan.shape, leaves);
+      const { now, next, actions, rewards, goesOn } = controlColumns(plan.shape, leaves);
       const actor = training("actor", actors, leaves);
       const critic = training("critic", critics, leaves);
       const told = (joint: Expr): Expr => criticActions(spec, joint);
@@ -178,12 +177,12 @@ export async function facmacParts(
         next && value.apply(critic.target, next, told(team.act(actor.target, next, leaves.nextNoise)));
       const targets = bootstrapped(rewards, following, goesOn, config);
       const values = value.apply(critic.online, now, told(actions));
-      const criticLoss = squaredErrors(values, targets, mask);
+      const criticLoss = squaredErrors(values, targets);
       const criticStep = critic.step(criticLoss, config.criticLearningRate);
 
       const renewed = told(team.act(actor.online, now, leaves.noise));
-      const worth = meanOfRows(value.apply(criticStep.after, now, renewed), mask);
-      const size = mean(meanOfRows(square(renewed), mask));
+      const worth = mean(value.apply(criticStep.after, now, renewed), [1]);
+      const size = mean(square(renewed));
       const actorLoss = add(neg(worth), mul(size, config.actionPenalty));
       const actorStep = actor.step(actorLoss, config.actorLearningRate);
 
@@ -191,7 +190,7 @@ export async function facmacParts(
         results: {
           "critic-loss": criticLoss,
           "actor-loss": actorLoss,
-          value: meanOfRows(values, mask),
+          value: mean(values, [1]),
           "critic-gradient-norm": criticStep.gradientNorms,
           "actor-gradient-norm": actorStep.gradientNorms,
         },

@@ -19,7 +19,7 @@ import type { EnvSpec } from "../envs/index.ts";
 import { InputError } from "../errors.ts";
 import { segmentInputs } from "../learn/index.ts";
 import type { Rng } from "../random/index.ts";
-import { add, compile, type Expr, loadEngine, neg, sum } from "../tensor/index.ts";
+import { add, compile, type Expr, loadEngine, mean, neg, sum } from "../tensor/index.ts";
 import { agentLearnable } from "./agent-learnable.ts";
 import type { Algorithm } from "./algorithm.ts";
 import { centralCritics } from "./central-critics.ts";
@@ -28,7 +28,6 @@ import {
   bootstrapped,
   type ControlColumns,
   controlColumns,
-  meanOfRows,
   runForAgents,
   squaredErrors,
 } from "./control-columns.ts";
@@ -115,7 +114,7 @@ export async function maddpgParts(
     inputs: { ...segmentInputs(plan.segments), ...noise.inputs },
     variables: { ...declared("actor", actors), ...declared("critic", critics) },
     build(leaves: Readonly<Record<string, Expr>>) {
-      const { now, next, actions, goesOn, mask, ...experience } = controlColumns(plan.shape, leaves);
+      const { now, next, actions, goesOn, ...experience } = controlColumns(plan.shape, leaves);
       const actor = training("actor", actors, leaves);
       const critic = training("critic", critics, leaves);
 
@@ -125,19 +124,19 @@ export async function maddpgParts(
       const targets = bootstrapped(rewardsOf(experience), following, goesOn, config);
       const taken = central.seen(now, actions);
       const values = central.values(critic.online, taken);
-      const criticLosses = squaredErrors(values, targets, mask);
+      const criticLosses = squaredErrors(values, targets);
       const criticStep = critic.step(sum(criticLosses), config.criticLearningRate);
 
       const renewed = central.seen(now, team.act(actor.online, now, leaves.noise));
-      const worth = meanOfRows(central.valuesOfOwn(criticStep.after, taken, renewed), mask);
-      const actorLosses = add(neg(worth), team.penalty(actor.online, now, mask));
+      const worth = mean(central.valuesOfOwn(criticStep.after, taken, renewed), [1]);
+      const actorLosses = add(neg(worth), team.penalty(actor.online, now));
       const actorStep = actor.step(sum(actorLosses), config.actorLearningRate);
 
       return {
         results: {
           "critic-loss": criticLosses,
           "actor-loss": actorLosses,
-          value: meanOfRows(values, mask),
+          value: mean(values, [1]),
           "critic-gradient-norm": criticStep.gradientNorms,
           "actor-gradient-norm": actorStep.gradientNorms,
         },

@@ -28,6 +28,7 @@ import {
   type Expr,
   loadEngine,
   maximum,
+  mean,
   minimum,
   mul,
   neg,
@@ -41,7 +42,6 @@ import {
   actionRanges,
   bootstrapped,
   controlColumns,
-  meanOfRows,
   runForAgents,
   squaredErrors,
 } from "./control-columns.ts";
@@ -141,7 +141,7 @@ export async function matd3Parts(
     inputs: { ...segmentInputs(plan.segments), ...criticNoise.inputs },
     variables,
     build(leaves: Readonly<Record<string, Expr>>) {
-      const { now, next, actions, goesOn, mask, ...experience } = controlColumns(plan.shape, leaves);
+      const { now, next, actions, goesOn, ...experience } = controlColumns(plan.shape, leaves);
       const actor = training("actor", actors, leaves);
       const first = training("critic-1", firsts, leaves);
       const second = training("critic-2", seconds, leaves);
@@ -160,8 +160,8 @@ export async function matd3Parts(
       const taken = firstCentral.seen(now, actions);
       const firstValues = firstCentral.values(first.online, taken);
       const secondValues = secondCentral.values(second.online, taken);
-      const firstLosses = squaredErrors(firstValues, targets, mask);
-      const secondLosses = squaredErrors(secondValues, targets, mask);
+      const firstLosses = squaredErrors(firstValues, targets);
+      const secondLosses = squaredErrors(secondValues, targets);
       const firstStep = first.step(sum(firstLosses), config.criticLearningRate);
       const secondStep = second.step(sum(secondLosses), config.criticLearningRate);
 
@@ -169,7 +169,7 @@ export async function matd3Parts(
       return {
         results: {
           "critic-loss": ofBoth(firstLosses, secondLosses),
-          value: meanOfRows(ofBoth(firstValues, secondValues), mask),
+          value: mean(ofBoth(firstValues, secondValues), [1]),
           "critic-gradient-norm": ofBoth(firstStep.gradientNorms, secondStep.gradientNorms),
         },
         updates: { ...firstStep.updates, ...secondStep.updates },
@@ -184,15 +184,15 @@ export async function matd3Parts(
     inputs: { ...segmentInputs(plan.segments), ...actorNoise.inputs },
     variables,
     build(leaves: Readonly<Record<string, Expr>>) {
-      const { now, actions, mask } = controlColumns(plan.shape, leaves);
+      const { now, actions } = controlColumns(plan.shape, leaves);
       const actor = training("actor", actors, leaves);
       const first = training("critic-1", firsts, leaves);
       const second = training("critic-2", seconds, leaves);
 
       const taken = firstCentral.seen(now, actions);
       const renewed = firstCentral.seen(now, team.act(actor.online, now, leaves.noise));
-      const worth = meanOfRows(firstCentral.valuesOfOwn(first.online, taken, renewed), mask);
-      const losses = add(neg(worth), team.penalty(actor.online, now, mask));
+      const worth = mean(firstCentral.valuesOfOwn(first.online, taken, renewed), [1]);
+      const losses = add(neg(worth), team.penalty(actor.online, now));
       const step = actor.step(sum(losses), config.actorLearningRate);
       return {
         results: { "actor-loss": losses, "actor-gradient-norm": step.gradientNorms },

@@ -32,6 +32,7 @@ import {
   layoutOf,
   loadEngine,
   matMul,
+  mean,
   mul,
   type Parameter,
   relu,
@@ -49,7 +50,6 @@ import {
   type ColumnsOfMoment,
   controlColumns,
   criticActions,
-  meanOfRows,
   runForAgents,
   squaredErrors,
 } from "./control-columns.ts";
@@ -136,7 +136,7 @@ export async function qdcgParts(plan: OffPolicyPlan, config: QdcgConfig, rng: Rn
     inputs: { ...segmentInputs(plan.segments), ...noise.inputs },
     variables: { ...declared("actor", actors), ...declared("critic", critics) },
     build(leaves: Readonly<Record<string, Expr>>) {
-      const { now, next, actions, rewards, goesOn, mask } = controlColumns(plan.shape, leaves);
+      const { now, next, actions, rewards, goesOn } = controlColumns(plan.shape, leaves);
       const actor = training("actor", actors, leaves);
       const critic = training("critic", critics, leaves);
       const told = (moment: ColumnsOfMoment, joint: Expr): Expr =>
@@ -147,7 +147,7 @@ export async function qdcgParts(plan: OffPolicyPlan, config: QdcgConfig, rng: Rn
       const targets = bootstrapped(rewards, following, goesOn, config);
       const taken = told(now, actions);
       const values = graph.value(critic.online, taken);
-      const criticLoss = squaredErrors(values, targets, mask);
+      const criticLoss = squaredErrors(values, targets);
       const criticStep = critic.step(criticLoss, config.criticLearningRate);
 
       const renewed = told(now, team.act(actor.online, now, leaves.noise));
@@ -155,13 +155,13 @@ export async function qdcgParts(plan: OffPolicyPlan, config: QdcgConfig, rng: Rn
         config.replace === "all"
           ? graph.value(criticStep.after, renewed)
           : graph.partsOfOwn(criticStep.after, taken, renewed);
-      const actorLoss = sub(sum(team.penalty(actor.online, now, mask)), sum(meanOfRows(worth, mask)));
+      const actorLoss = sub(sum(team.penalty(actor.online, now)), sum(mean(worth, [1])));
       const actorStep = actor.step(actorLoss, config.actorLearningRate);
 
       return {
         results: {
           "critic-loss": criticLoss,
-          value: meanOfRows(values, mask),
+          value: mean(values, [1]),
           "critic-gradient-norm": criticStep.gradientNorms,
           "actor-gradient-norm": actorStep.gradientNorms,
         },
