@@ -173,7 +173,7 @@ const figure3 = figure("agp/figure-3", {
   metric: success,
   ...settings,
   dashed: ablated,
-  references: [reference("plain")],
+  references: everyGame.map((game) => ({ ...reference(game), panel: panelOf[game] })),
   threshold: 0.9,
   claims: [
     claim(
@@ -233,7 +233,7 @@ const figure5 = figure("agp/figure-5", {
       endsBeyond("AGP", { metric: "attention/act1-to-act1", value: evenAttention / 2 }),
     ),
     claim(
-      "“the attention is neither uniform nor fully connected”: its entropy is below .9 of even attention's",
+      "“the attention is neither uniform nor fully connected”: the mean over heads and moments has less than .9 of the entropy of even attention",
       endsBeyond("AGP", { metric: "attention/entropy", value: 0.9 }),
     ),
   ],

@@ -70,7 +70,12 @@ export interface FigureDefinition {
   /** Size of a panel's plotting area in pixels, where there are too many curves for the usual one. */
   readonly panelSize?: readonly [number, number];
   /** Horizontal rules: scores of policies that are not trained. */
-  readonly references?: readonly { readonly label: string; readonly value: number }[];
+  readonly references?: readonly {
+    readonly label: string;
+    readonly value: number;
+    /** The panel it belongs to; all of them by default. */
+    readonly panel?: string;
+  }[];
   /** The table gives the share of runs whose final value is above this. */
   readonly threshold?: number;
   readonly claims: readonly Claim[];

@@ -272,6 +272,7 @@ test("a figure of heat maps draws the first run of its curve and judges claims a
   const svg = readFileSync(report.files.svg, "utf8");
   expect(svg).toContain(">mean of the heads<");
   expect(svg).toContain(">agent 1: act 0<");
+  expect(report.caption).toBe("The axis begins at 0. Trained for 2,000 environment steps.");
   const { attention: drawn } = JSON.parse(readFileSync(report.files.json, "utf8"));
   expect(drawn.layers[0].mean.weights[0][0]).toBeCloseTo(0.45, 12);
 });

@@ -134,6 +134,9 @@ function inOrder(runs: readonly FigureRun[], finished: readonly FinishedRun[]): 
 }
 
 function describeFigure(definition: FigureDefinition, aligned: readonly SeriesRuns[], steps: number): string {
+  if (definition.heatMaps !== undefined) {
+    return `${definition.caption} Trained for ${grouped(steps)} ${stepsOf(definition)}.`;
+  }
   const seeds = Math.max(...aligned.map((entry) => entry.seeds.length));
   const fewer = new Map(
     aligned.filter((entry) => entry.seeds.length < seeds).map((entry) => [entry.series, entry.seeds.length]),
@@ -193,7 +196,9 @@ function drawing(definition: FigureDefinition, aligned: readonly SeriesRuns[], c
                 : { dashed: definition.dashed.includes(entry.series) }),
             };
           }),
-        references: row === 0 ? (definition.references ?? []) : [],
+        references: (definition.references ?? []).filter(
+          (reference) => row === 0 && (reference.panel === undefined || reference.panel === panel),
+        ),
       })),
     ),
     // One row for each metric.
