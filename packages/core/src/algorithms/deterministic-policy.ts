@@ -34,9 +34,10 @@ export interface ActorsNow {
 /**
  * The joint action of actors that map what each agent observes to a real vector.
  *
- * @param actors all agents' between them
+ * @param actors of all agents between them, or of some
  * @param observations of all agents, padding included, a column for each sample: `[N O, B]`
  * @param noise explores when given, `[K, B]`
+ * @param otherwise what agents without actors do, `[K, B]`
  * @returns `[K, B]`
  */
 export function jointActions(
@@ -45,6 +46,7 @@ export function jointActions(
   actors: readonly ActorsNow[],
   observations: Expr,
   noise?: Expr,
+  otherwise?: Expr,
 ): Expr {
   const observed = observationRows(spec);
   const rows = actionRows(spec);
@@ -70,6 +72,7 @@ export function jointActions(
     actors.flatMap(({ networks }) => networks.groups),
     parts,
     rows,
+    otherwise,
   );
 }
 

@@ -26,7 +26,6 @@ import {
   actionHead,
   actionRows,
   agentNetworks,
-  joinRows,
   observationRows,
   selectRows,
   stateRows,
@@ -41,34 +40,35 @@ import {
   valueDependency,
 } from "../structure/index.ts";
 import {
-  add,
   compile,
   concat,
-  constant,
   type Engine,
   type Expr,
-  gather,
-  gemm,
   loadEngine,
   matMul,
   mean,
   neg,
-  relu,
   reshape,
-  split,
   square,
-  stopGradient,
   sub,
   sum,
-  transpose,
+  unpack,
   type Views,
 } from "../tensor/index.ts";
 import { type AgentLearnable, agentLearnable } from "./agent-learnable.ts";
 import type { Algorithm } from "./algorithm.ts";
 import {
+  type CriticScope,
+  climb,
+  criticValues,
+  type Minibatches,
+  matrix,
+  minibatches,
+  type NetworksNow,
+} from "./climbed-critics.ts";
+import {
   bootstrapped,
   type ColumnsOfMoment,
-  type ControlColumns,
   controlColumns,
   criticActions,
   runForAgents,
@@ -128,7 +128,7 @@ const configSchema = z
       .default("simultaneous")
       .describe(
         "Whether all agents' steps follow from the same parameters, or agents take theirs one after the other, each from its " +
-          "predecessors' new parameters; targets move after the last",
+          "predecessors' new parameters and targets",
       ),
     sharedMinibatch: z
       .boolean()
@@ -250,16 +250,6 @@ export async function mastacParts(
 
 // ── Who matters to whom ───────────────────────────────────────────────────────────────────────────────────────────
 
-/** What one critic is about. Agents in increasing order. */
-export interface CriticScope {
-  /** Whose states and actions it is told. */
-  readonly told: readonly number[];
-  /** Whose rewards it values. */
-  readonly rewarded: readonly number[];
-  /** Whose actors climb it. */
-  readonly guided: readonly number[];
-}
-
 type ScopeSettings = Pick<
   MastacConfig,
   "critics" | "dependency" | "kappa" | "dependencyMode" | "gradientDependency"
@@ -366,366 +356,172 @@ type UpdateSettings = Pick<
   | "sharedMinibatch"
 >;
 
-/**
- * A program that takes one step of every actor and critic on the segments, which were just drawn. Results, `[N]` each: the
- * loss of each agent's critic, minus what its actor climbs, and the norms of their gradients.
- */
-export function mastacUpdate(engine: Engine, team: MastacTeam, segments: Segments, config: UpdateSettings) {
-  const { spec, turns } = team;
-  const learnables = turns.flatMap(({ actor, critic }) => [actor, critic]);
+/** Steps of all actors and critics on the segments, which were just drawn. */
+export interface MastacUpdate {
+  readonly name: string;
+  /** `[N]` each: the loss of each agent's critic, minus what its actor climbs, and the norms of their gradients. */
+  readonly results: Readonly<Record<MastacResult, Float32Array>>;
+  /** @throws NonFiniteError; agents whose turn was before have taken their steps */
+  run(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+const RESULTS = ["critic-loss", "actor-loss", "critic-gradient-norm", "actor-gradient-norm"] as const;
+type MastacResult = (typeof RESULTS)[number];
+
+/** A program for each turn. */
+export async function mastacUpdate(
+  engine: Engine,
+  team: MastacTeam,
+  segments: Segments,
+  config: UpdateSettings,
+): Promise<MastacUpdate> {
+  const programs = await Promise.all(
+    team.turns.map((turn) => compileTurn(engine, team, turn, segments, config)),
+  );
+  const results = Object.fromEntries(
+    RESULTS.map((name) => [name, new Float32Array(team.spec.agents)]),
+  ) as Record<MastacResult, Float32Array>;
+  return {
+    name: "mastac: update",
+    results,
+    async run() {
+      for (const [t, program] of programs.entries()) {
+        try {
+          await program.run();
+        } finally {
+          // Members of a turn are consecutive.
+          const [first] = team.turns[t].members;
+          for (const name of RESULTS) results[name].set(program.results[name] as Float32Array, first);
+        }
+      }
+    },
+    async dispose() {
+      for (const { dispose } of programs) await dispose();
+    },
+  };
+}
+
+/** One step of the actors and critics of a turn, and of their targets. */
+function compileTurn(
+  engine: Engine,
+  team: MastacTeam,
+  turn: Turn,
+  segments: Segments,
+  { replace, sharedMinibatch, ...config }: UpdateSettings,
+) {
+  const { spec, turns, scopes, told } = team;
+  const { members, actor, critic } = turn;
+  const climbed = scopes.flatMap(({ guided }, agent) =>
+    guided.some((other) => members.includes(other)) ? [agent] : [],
+  );
+  const acting = replace === "own" ? members : climbed.flatMap((agent) => scopes[agent].told);
+  const following = members.flatMap((agent) => scopes[agent].told);
+  const turnsOf = (agents: readonly number[]): Turn[] =>
+    turns.filter((each) => each.members.some((agent) => agents.includes(agent)));
   return compile(engine, {
     name: "mastac: update",
     inputs: segmentInputs(segments),
-    variables: Object.assign({}, ...learnables.map((each) => declared(each.vector.name, each))),
-    build(leaves: Readonly<Record<string, Expr>>) {
-      const replay = controlColumns(segments.shape, leaves);
-      const batches = minibatches(spec.agents, config.sharedMinibatch);
-      const trainings = turns.map(({ actor, critic }) => ({
-        actor: training(actor.vector.name, actor, leaves),
-        critic: training(critic.vector.name, critic, leaves),
-      }));
-      const targets = criticTargets(
-        team,
-        replay,
-        trainings.map(({ actor, critic }) => ({ actor: actor.target, critic: critic.target })),
-        batches,
-        config,
-      );
-      const taken = concat([replay.now.states, criticActions(spec, replay.actions)], 0);
-      const now = trainings.map(({ actor, critic }) => ({ actor: actor.online, critic: critic.online }));
-      const found = turns.map((turn, t) => {
-        const { actor, critic } = trainings[t];
-        const chosen = concat([replay.now.states, actionsOf(team, now, replay.now)], 0);
-        const errors = criticErrors(team, turn, now[t].critic, taken, targets, batches);
-        const climb = climbOfTurn(team, turn, now, { taken, chosen }, batches, config);
-        const actorStep = actor.step(neg(climb.objective), config.actorLearningRate);
-        const criticStep = critic.step(sum(errors), config.criticLearningRate);
-        now[t] = { actor: actorStep.after, critic: criticStep.after };
-        return { errors, climbed: climb.ofActors, actorStep, criticStep };
-      });
-      const ofAgents = (of: (turn: (typeof found)[number]) => Expr): Expr => concat(found.map(of), 0);
-      return {
-        results: {
-          "critic-loss": ofAgents(({ errors }) => errors),
-          "actor-loss": ofAgents(({ climbed }) => neg(climbed)),
-          "critic-gradient-norm": ofAgents(({ criticStep }) => criticStep.gradientNorms),
-          "actor-gradient-norm": ofAgents(({ actorStep }) => actorStep.gradientNorms),
-        },
-        updates: Object.assign(
-          {},
-          ...found.flatMap(({ actorStep, criticStep }, t) => [
-            actorStep.updates,
-            criticStep.updates,
-            trainings[t].actor.follow(actorStep, config.targetRate),
-            trainings[t].critic.follow(criticStep, config.targetRate),
+    variables: {
+      ...Object.fromEntries(
+        turnsOf([...climbed, ...acting, ...following]).flatMap((each) =>
+          [each.actor, each.critic].flatMap(({ vector, target }) => [
+            [`${vector.name}/parameters`, vector],
+            [`${vector.name}/target`, target],
           ]),
         ),
+      ),
+      ...declared(actor.vector.name, actor),
+      ...declared(critic.vector.name, critic),
+    },
+    build(leaves: Readonly<Record<string, Expr>>) {
+      const actorTraining = training(actor.vector.name, actor, leaves);
+      const criticTraining = training(critic.vector.name, critic, leaves);
+      const views = (of: AgentLearnable, state: "parameters" | "target"): Views =>
+        unpack(leaves[`${of.vector.name}/${state}`], of.layout);
+      const actors = turnsOf(acting).map((each) => ({
+        networks: each.actor.networks,
+        views: each === turn ? actorTraining.online : views(each.actor, "parameters"),
+      }));
+      const targetActors = turnsOf(following).map((each) => ({
+        networks: each.actor.networks,
+        views: views(each.actor, "target"),
+      }));
+      const critics = turnsOf(climbed).map((each) => ({
+        networks: each.critic.networks,
+        views: each === turn ? criticTraining.online : views(each.critic, "parameters"),
+      }));
+
+      const batches = minibatches(spec.agents, sharedMinibatch);
+      const { now, next, actions, individualRewards, goesOn } = controlColumns(segments.shape, leaves);
+      const taken = criticTable(team, now, actions);
+      const chosen = criticTable(team, now, act(team, actors, now, actions));
+      const targets = bootstrapped(
+        rewardsOf(team, members, individualRewards!, batches),
+        next &&
+          criticValues(
+            { networks: critic.networks, views: criticTraining.target },
+            criticTable(team, next, act(team, targetActors, next, actions)),
+            told,
+            batches,
+          ),
+        batches.ofMembers(goesOn, members),
+        config,
+      );
+      const values = criticValues(
+        { networks: critic.networks, views: criticTraining.online },
+        taken,
+        told,
+        batches,
+      );
+      const errors = mean(square(sub(values, targets)), [1]);
+      const { objective, ofActors } = climb({ ...team, members, critics, taken, chosen, batches, replace });
+      const actorStep = actorTraining.step(neg(objective), config.actorLearningRate);
+      const criticStep = criticTraining.step(sum(errors), config.criticLearningRate);
+      return {
+        results: {
+          "critic-loss": errors,
+          "actor-loss": neg(ofActors),
+          "critic-gradient-norm": criticStep.gradientNorms,
+          "actor-gradient-norm": actorStep.gradientNorms,
+        },
+        updates: {
+          ...actorStep.updates,
+          ...criticStep.updates,
+          ...actorTraining.follow(actorStep, config.targetRate),
+          ...criticTraining.follow(criticStep, config.targetRate),
+        },
       };
     },
-    finite: ["critic-loss", "actor-loss", "critic-gradient-norm", "actor-gradient-norm"],
+    finite: RESULTS,
   });
 }
 
-/** Parameters of one turn's networks. */
-interface TurnViews {
-  readonly actor: Views;
-  readonly critic: Views;
-}
-
-/**
- * Where agents find their minibatches of `B` columns: all share one, or the columns of a table are those of agent 0, then
- * of agent 1, and so on.
- */
-interface Minibatches {
-  readonly shared: boolean;
-  /** `[r, columns] -> [r * minibatches, B]` */
-  rows(table: Expr): Expr;
-  /** The place in that of a row for an agent. */
-  at(row: number, agent: number): number;
-}
-
-const minibatches = (agents: number, shared: boolean): Minibatches =>
-  shared
-    ? { shared, rows: (table) => table, at: (row) => row }
-    : {
-        shared,
-        rows: (table) => reshape(table, [table.shape[0] * agents, table.shape[1] / agents]),
-        at: (row, agent) => row * agents + agent,
-      };
-
-/** What the present actors do, as critics are told it, `[K, columns]`. */
-const actionsOf = (
-  { spec, head, turns }: MastacTeam,
-  views: readonly TurnViews[],
+/** What actors do, `[K, columns]`. @param otherwise what agents do that are not asked */
+const act = (
+  { spec, head }: MastacTeam,
+  actors: readonly NetworksNow[],
   { observations }: ColumnsOfMoment,
-): Expr =>
-  criticActions(
-    spec,
-    jointActions(
-      spec,
-      head,
-      turns.map(({ actor: { networks } }, t) => ({ networks, views: views[t].actor })),
-      observations,
-    ),
-  );
+  otherwise: Expr,
+): Expr => jointActions(spec, head, actors, observations, undefined, otherwise);
 
-/**
- * What each of a turn's critics makes of its part of a table of states and actions, `[members, B]`.
- *
- * @param told rows of the table for each critic
- */
-function criticValues(
-  { members, critic: { networks } }: Turn,
-  views: Views,
-  table: Expr,
-  told: AgentRows,
+/** All states and actions as critics are told them, `[S + K, columns]`. */
+const criticTable = ({ spec }: MastacTeam, { states }: ColumnsOfMoment, actions: Expr): Expr =>
+  concat([states, criticActions(spec, actions)], 0);
+
+/** What members' critics value, `[members, B]`. @param each agent's own reward, `[N, columns]` */
+function rewardsOf(
+  { scopes }: MastacTeam,
+  members: readonly number[],
+  each: Expr,
   { rows, at }: Minibatches,
 ): Expr {
-  const places: number[][] = [];
-  for (const [place, agent] of members.entries()) places[agent] = [place];
-  const inputs = networks.groups.map(({ agents }) =>
-    selectRows(
-      rows(table),
-      agents.map((agent) => told[agent].map((row) => at(row, agent))),
-    ),
-  );
-  return joinRows(networks.groups, networks.apply(views, inputs), places);
-}
-
-/** What critics learn, `[N, B]`. */
-function criticTargets(
-  team: MastacTeam,
-  { next, individualRewards, goesOn }: ControlColumns,
-  targets: readonly TurnViews[],
-  batches: Minibatches,
-  settings: UpdateSettings,
-): Expr {
-  const { scopes, turns, told } = team;
-  const { rows, at } = batches;
+  const alone = members.every((agent) => scopes[agent].rewarded.join() === String(agent));
   const incidence = scopes.map(({ rewarded }) =>
     scopes.map((_, agent) => (rewarded.includes(agent) ? 1 : 0)),
   );
-  const alone = scopes.every(({ rewarded }, agent) => rewarded.length === 1 && rewarded[0] === agent);
-  const each = alone ? individualRewards! : matMul(matrix(incidence), individualRewards!);
-  const order = scopes.map((_, agent) => at(agent, agent));
-  const rewards = selectRows(rows(each), [order]);
-  const [, count, size] = rewards.shape;
-  const after = next && concat([next.states, actionsOf(team, targets, next)], 0);
-  const following =
-    after &&
-    concat(
-      turns.map((turn, t) => criticValues(turn, targets[t].critic, after, told, batches)),
-      0,
-    );
-  return bootstrapped(reshape(rewards, [count, size]), following, rows(goesOn), settings);
+  const rewards = selectRows(rows(alone ? each : matMul(matrix(incidence), each)), [
+    members.map((agent) => at(agent, agent)),
+  ]);
+  return reshape(rewards, rewards.shape.slice(1));
 }
-
-/** Mean squared errors of a turn's critics, `[members]`. */
-function criticErrors(
-  { told }: MastacTeam,
-  turn: Turn,
-  views: Views,
-  taken: Expr,
-  targets: Expr,
-  batches: Minibatches,
-): Expr {
-  const own = gather(targets, constant("int32", [turn.members.length], turn.members));
-  return mean(square(sub(criticValues(turn, views, taken, told, batches), own)), [1]);
-}
-
-const matrix = (entries: readonly (readonly number[])[]): Expr =>
-  constant("float32", [entries.length, entries[0].length], entries.flat());
-
-// ── What actors climb ─────────────────────────────────────────────────────────────────────────────────────────────
-
-interface Climb {
-  /** Its gradient with respect to each actor of the turn is that of what this actor climbs. */
-  readonly objective: Expr;
-  /** What each actor of the turn climbs, `[members]`. */
-  readonly ofActors: Expr;
-}
-
-/** States and actions as critics are told them, `[S + K, columns]`: what was done, and what the present actors do. */
-interface Tables {
-  readonly taken: Expr;
-  readonly chosen: Expr;
-}
-
-function climbOfTurn(
-  team: MastacTeam,
-  { members }: Turn,
-  now: readonly TurnViews[],
-  { taken, chosen }: Tables,
-  batches: Minibatches,
-  { replace }: UpdateSettings,
-): Climb {
-  const critics = now.map(({ critic }) => critic);
-  if (replace === "own") return climbAlone(team, members, critics, { taken, chosen }, batches);
-  if (batches.shared) return climbTogether(team, members, critics, { taken, chosen }, batches);
-  // Every actor has a minibatch of its own, in which the others act too, but do not learn.
-  return climbAlone(team, members, critics, { taken: stopGradient(chosen), chosen }, batches);
-}
-
-/**
- * The sum of means `[entries]`, of which each is climbed by some actors.
- *
- * @param climbers of each mean, as agents
- */
-function climbOf(means: Expr, climbers: readonly (readonly number[])[], members: readonly number[]): Climb {
-  const incidence = members.map((agent) => climbers.map((own) => (own.includes(agent) ? 1 : 0)));
-  const sums = matMul(matrix(incidence), reshape(means, [climbers.length, 1]));
-  return { objective: sum(means), ofActors: reshape(sums, [members.length]) };
-}
-
-/** Present actors act in every critic at once: one pass of each critic gives all gradients. */
-function climbTogether(
-  { spec, turns, scopes, told }: MastacTeam,
-  members: readonly number[],
-  critics: readonly Views[],
-  { chosen }: Tables,
-  batches: Minibatches,
-): Climb {
-  // Rows behind all others hold the same actions as constants, for critics that an actor does not climb.
-  const width = chosen.shape[0];
-  const climbers = scopes.map(({ guided }) => guided.filter((agent) => members.includes(agent)));
-  const actorAt = actionRows(spec).flatMap((own, agent) => own.map(() => agent));
-  const moves = (row: number, critic: number): boolean =>
-    row < spec.stateSize || climbers[critic].includes(actorAt[row - spec.stateSize]);
-  const rows = told.map((own, critic) => own.map((row) => (moves(row, critic) ? row : row + width)));
-  const constants = rows.flat().some((row) => row >= width);
-  const table = constants ? concat([chosen, stopGradient(chosen)], 0) : chosen;
-  const parts = turns.flatMap((turn, t) =>
-    turn.members.some((critic) => climbers[critic].length > 0)
-      ? [{ turn, means: mean(criticValues(turn, critics[t], table, rows, batches), [1]) }]
-      : [],
-  );
-  const means = concat(
-    parts.map((part) => part.means),
-    0,
-  );
-  const order = parts.flatMap(({ turn }) => turn.members);
-  return climbOf(
-    means,
-    order.map((critic) => climbers[critic]),
-    members,
-  );
-}
-
-/** One pass of a critic for one actor that climbs it. */
-interface Pair {
-  readonly actor: number;
-  /** Rows of the actor's action in a table, and their places among what the critic is told. */
-  readonly rows: readonly number[];
-  readonly slots: readonly number[];
-}
-
-/** Only one actor at a time acts in a critic, a pass of the critic for each. */
-function climbAlone(
-  team: MastacTeam,
-  members: readonly number[],
-  critics: readonly Views[],
-  { taken, chosen }: Tables,
-  batches: Minibatches,
-): Climb {
-  const { spec, scopes, told } = team;
-  const actions = actionRows(spec).map((rows) => rows.map((row) => spec.stateSize + row));
-  // Actions of fewer numbers are filled up with a row of the states, which do not change.
-  const width = Math.max(...members.map((agent) => actions[agent].length));
-  const filledUp = (numbers: readonly number[]): number[] => [
-    ...numbers,
-    ...new Array<number>(width - numbers.length).fill(0),
-  ];
-  const pairs: readonly (readonly Pair[])[] = scopes.map(({ guided }, critic) =>
-    guided
-      .filter((agent) => members.includes(agent))
-      .map((actor) => ({
-        actor,
-        rows: filledUp(actions[actor].map((row) => batches.at(row, actor))),
-        slots: filledUp(actions[actor].map((row) => told[critic].indexOf(row))),
-      })),
-  );
-  const climbing = pairs.flatMap((own, critic) => (own.length > 0 ? [critic] : []));
-  const changes = split(
-    selectRows(
-      batches.rows(sub(chosen, taken)),
-      climbing.flatMap((critic) => pairs[critic].map(({ rows }) => rows)),
-    ),
-    climbing.map((critic) => pairs[critic].length),
-    0,
-  );
-  const passes = criticPasses(team, critics, taken, pairs, batches);
-  const means = climbing.map((critic, k) => {
-    const { firsts, layers } = passes[critic];
-    const slots = pairs[critic].map((pair) => pair.slots);
-    const [count, , size] = changes[k].shape;
-    const change = matMul(
-      transpose(changes[k], [0, 2, 1]),
-      selectRows(transpose(layers[0].weights, [1, 0]), slots),
-    );
-    const hidden = add(change, transpose(firsts, [0, 2, 1]));
-    let values = reshape(hidden, [count * size, hidden.shape[2]]);
-    for (const { weights, biases } of layers.slice(1)) {
-      values = gemm(relu(values), weights, biases, { transposeB: true });
-    }
-    return mean(reshape(values, [count, size]), [1]);
-  });
-  return climbOf(
-    concat(means, 0),
-    climbing.flatMap((critic) => pairs[critic].map(({ actor }) => [actor])),
-    members,
-  );
-}
-
-/** One critic, ready for passes that differ in a single actor's action. */
-interface CriticPasses {
-  /** What its first layer gives before that action changes, without the activation: of all passes `[1, H, B]`, or of each. */
-  readonly firsts: Expr;
-  /** `[out, in]` and `[out]`. */
-  readonly layers: readonly { readonly weights: Expr; readonly biases: Expr }[];
-}
-
-/** Of each critic that somebody climbs. */
-function criticPasses(
-  { turns, told }: MastacTeam,
-  critics: readonly Views[],
-  table: Expr,
-  pairs: readonly (readonly Pair[])[],
-  { shared, rows, at }: Minibatches,
-): readonly CriticPasses[] {
-  const passes: CriticPasses[] = [];
-  for (const [t, { critic }] of turns.entries()) {
-    const { networks } = critic;
-    for (const [group, { agents }] of networks.groups.entries()) {
-      if (agents.every((agent) => pairs[agent].length === 0)) continue;
-      const layers = Array.from({ length: networks.layers }, (_, layer) => {
-        const { weights, biases } = networks.stacks(critics[t], group, layer);
-        return { weights: ofEach(weights), biases: ofEach(biases) };
-      });
-      const inputs = selectRows(
-        table,
-        agents.map((agent) => told[agent]),
-      );
-      const firsts = shared ? ofEach(networks.layer(critics[t], group, 0, inputs)) : [];
-      for (const [place, agent] of agents.entries()) {
-        if (pairs[agent].length === 0) continue;
-        const own = layers.map(({ weights, biases }) => ({ weights: weights[place], biases: biases[place] }));
-        const ofPairs = () =>
-          selectRows(
-            rows(table),
-            pairs[agent].map(({ actor }) => told[agent].map((row) => at(row, actor))),
-          );
-        passes[agent] = {
-          firsts: shared ? firsts[place] : add(matMul(own[0].weights, ofPairs()), own[0].biases),
-          layers: own.map(({ weights, biases }) => ({
-            weights: reshape(weights, weights.shape.slice(1)),
-            biases: reshape(biases, [biases.shape[1]]),
-          })),
-        };
-      }
-    }
-  }
-  return passes;
-}
-
-/** The members of a stack, `[1, ...]` each. */
-const ofEach = (stack: Expr): readonly Expr[] => split(stack, new Array<number>(stack.shape[0]).fill(1), 0);

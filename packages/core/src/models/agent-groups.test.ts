@@ -8,6 +8,7 @@ import {
   initialise,
   layoutOf,
   loadEngine,
+  mul,
   namedArrays,
   unpack,
   variable,
@@ -196,7 +197,13 @@ test("what is selected for groups is joined in the order of rows", async () => {
           agents.map((agent) => rows[agent]),
         ),
       );
-      return { results: { first: parts[0], joined: joinRows(groups, parts, rows) } };
+      return {
+        results: {
+          first: parts[0],
+          joined: joinRows(groups, parts, rows),
+          partly: joinRows(groups.slice(1), parts.slice(1), rows, mul(table, -1)),
+        },
+      };
     },
   });
   program.inputs.samples.set([0, 1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16]);
@@ -204,5 +211,8 @@ test("what is selected for groups is joined in the order of rows", async () => {
   expect([...(program.results.first as Float32Array)]).toEqual([0, 10, 1, 11, 5, 15, 6, 16]);
   expect([...(program.results.joined as Float32Array)]).toEqual([
     0, 10, 1, 11, 2, 12, 3, 13, 4, 14, 5, 15, 6, 16,
+  ]);
+  expect([...(program.results.partly as Float32Array)]).toEqual([
+    -0, -10, -1, -11, 2, 12, 3, 13, 4, 14, -5, -15, -6, -16,
   ]);
 });

@@ -61,13 +61,20 @@ export function selectRows(table: Expr, lists: AgentRows): Expr {
  * The table that groups of agents give together: `[G, out, B]` of each group to `[rows, B]`.
  *
  * @param rows of each agent, as many as its outputs; those of all agents are `0, 1, ...`
+ * @param otherwise the rows of agents that are in no group, `[rows, B]`
  */
-export function joinRows(groups: readonly AgentGroup[], parts: readonly Expr[], rows: AgentRows): Expr {
+export function joinRows(
+  groups: readonly AgentGroup[],
+  parts: readonly Expr[],
+  rows: AgentRows,
+  otherwise?: Expr,
+): Expr {
   const given = groups.flatMap(({ agents }) => agents.flatMap((agent) => rows[agent]));
   const tables = parts.map((part) => reshape(part, [part.shape[0] * part.shape[1], part.shape[2]]));
-  const order = new Array<number>(given.length);
+  const order = Array.from({ length: otherwise?.shape[0] ?? given.length }, (_, row) => given.length + row);
   for (const [place, row] of given.entries()) order[row] = place;
-  const table = concat(tables, 0);
+  const complete = order.every((place) => place < given.length);
+  const table = concat(otherwise === undefined || complete ? tables : [...tables, otherwise], 0);
   return order.every((place, row) => place === row)
     ? table
     : gather(table, constant("int32", [order.length], order));
