@@ -57,6 +57,12 @@ export { type MaddpgConfig, maddpg } from "./maddpg.ts";
 export { type MappoConfig, mappo } from "./mappo.ts";
 export { type MastacConfig, mastac, mastacTeam, mastacUpdate } from "./mastac.ts";
 export { type Matd3Config, matd3 } from "./matd3.ts";
+export {
+  type GradientVariance,
+  type GradientVarianceOptions,
+  measureGradientVariance,
+  type TrainedTeam,
+} from "./measure-gradient-variance.ts";
 export { type QdcgConfig, qdcg } from "./qdcg.ts";
 export { type QmixConfig, qmix } from "./qmix.ts";
 export { type QtranConfig, qtran } from "./qtran.ts";

@@ -32,6 +32,8 @@ export interface ActionHead {
   readonly kind: HeadKind;
   /** The standard distribution that noise is to be drawn from. */
   readonly noise: "normal" | "gumbel";
+  /** Factor on the noise: of logits, or as a share of half the range. */
+  readonly deviation: number;
   /**
    * Actions of a group from the last layers of its networks, `[G, A, B] -> [G, A, B]`.
    *
@@ -75,6 +77,7 @@ export function actionHead(
   return {
     kind,
     noise: kind === "simplex" ? "gumbel" : "normal",
+    deviation: scale,
     apply(group, last, noise) {
       const scaled = noise && mul(noise, scale);
       return kind === "box"
