@@ -3,6 +3,7 @@ const core = [
   ["structure", "random"],
   ["tensor", "envs", "stats"],
   ["tabular", "models", "learn"],
+  ["training"],
   ["algorithms"],
 ];
 const lab = [["runs", "plot"], ["scheduler", "server"], ["papers", "bench"], ["cli"]];

@@ -13,3 +13,4 @@ export * as stats from "./stats/index.ts";
 export * as structure from "./structure/index.ts";
 export * as tabular from "./tabular/index.ts";
 export * as tensor from "./tensor/index.ts";
+export * as training from "./training/index.ts";

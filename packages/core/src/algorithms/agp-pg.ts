@@ -24,19 +24,20 @@ import {
   unpack,
   type Views,
 } from "../tensor/index.ts";
-import { actionGraphSettings, agpNetwork, exchangesObservations } from "./agp.ts";
-import type { Algorithm, LearnerContext } from "./algorithm.ts";
-import { measureAttention } from "./measure-attention.ts";
-import { trainMetrics } from "./metrics.ts";
 import {
+  type Algorithm,
   clippedSurrogate,
+  communication,
+  type LearnerContext,
+  measureAttention,
   type OnPolicyParts,
   type OnPolicyPlan,
   onPolicyLearner,
   onPolicySettings,
-} from "./on-policy.ts";
-import { samplingPolicy } from "./sampling-policy.ts";
-import { communication } from "./value-settings.ts";
+  samplingPolicy,
+  trainMetrics,
+} from "../training/index.ts";
+import { actionGraphSettings, agpNetwork, exchangesObservations } from "./agp.ts";
 
 const configSchema = z
   .strictObject({

@@ -16,18 +16,22 @@ import { actionGraphNetwork, monotonicMixer, sumMixer } from "../models/index.ts
 import type { Rng } from "../random/index.ts";
 import { neighbourhoods, parseNeighbourhood } from "../structure/index.ts";
 import { type Expr, loadEngine, type Views } from "../tensor/index.ts";
-import type { Algorithm, LearnerContext } from "./algorithm.ts";
-import { doubleQ, type Experience, mixed, temporalDifference } from "./double-q.ts";
-import { greedyPolicy } from "./greedy-policy.ts";
-import { measureAttention } from "./measure-attention.ts";
 import {
+  type Algorithm,
+  communication,
+  doubleQ,
+  type Experience,
+  greedyPolicy,
+  type LearnerContext,
+  measureAttention,
+  mixed,
   type OffPolicyParts,
   type OffPolicyPlan,
   offPolicyLearner,
   offPolicySettings,
-} from "./off-policy.ts";
-import { communication } from "./value-settings.ts";
-import { valueUpdate } from "./value-update.ts";
+  temporalDifference,
+  valueUpdate,
+} from "../training/index.ts";
 
 /** Settings of the action-graph network, to be spread into a schema; defaults are the paper's where it has them. */
 export const actionGraphSettings = {

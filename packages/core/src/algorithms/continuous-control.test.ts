@@ -4,11 +4,11 @@ import type { ActionSpace, EnvBatch, EnvSpec } from "../envs/index.ts";
 import { createSegments, type SegmentShape, type Segments } from "../learn/index.ts";
 import { createRng, type Rng } from "../random/index.ts";
 import { type Layout, namedArrays, type Variable } from "../tensor/index.ts";
+import type { OffPolicyParts, OffPolicyPlan } from "../training/off-policy.ts";
 import { facmac, facmacParts } from "./facmac.ts";
 import fixture from "./fixtures/continuous-control.json" with { type: "json" };
 import { maddpg, maddpgParts } from "./maddpg.ts";
 import { matd3, matd3Parts } from "./matd3.ts";
-import type { OffPolicyParts, OffPolicyPlan } from "./off-policy.ts";
 import { qdcg, qdcgParts } from "./qdcg.ts";
 
 type Arrays = Readonly<Record<string, readonly number[]>>;

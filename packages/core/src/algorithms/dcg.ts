@@ -48,18 +48,20 @@ import {
   type Variable,
   type Views,
 } from "../tensor/index.ts";
-import type { Algorithm } from "./algorithm.ts";
-import { temporalDifference } from "./double-q.ts";
-import { writeOneHot } from "./greedy-policy.ts";
-import type { JointPolicy } from "./joint-policy.ts";
 import {
+  type Algorithm,
+  agentSettings,
+  communication,
+  type JointPolicy,
   type OffPolicyParts,
   type OffPolicyPlan,
   offPolicyLearner,
   offPolicySettings,
-} from "./off-policy.ts";
-import { agentSettings, communication, valuePresets } from "./value-settings.ts";
-import { valueUpdate } from "./value-update.ts";
+  temporalDifference,
+  valuePresets,
+  valueUpdate,
+  writeOneHot,
+} from "../training/index.ts";
 
 const configSchema = z.strictObject({
   ...offPolicySettings,

@@ -23,18 +23,19 @@ import {
   sum,
   type Views,
 } from "../tensor/index.ts";
-import type { Algorithm } from "./algorithm.ts";
-import { implicitGraphSettings } from "./dicg.ts";
-import { doubleQ, temporalDifference } from "./double-q.ts";
-import { greedyPolicy } from "./greedy-policy.ts";
 import {
+  type Algorithm,
+  communication,
+  doubleQ,
+  greedyPolicy,
   type OffPolicyParts,
   type OffPolicyPlan,
   offPolicyLearner,
   offPolicySettings,
-} from "./off-policy.ts";
-import { communication } from "./value-settings.ts";
-import { valueUpdate } from "./value-update.ts";
+  temporalDifference,
+  valueUpdate,
+} from "../training/index.ts";
+import { implicitGraphSettings } from "./dicg.ts";
 
 const configSchema = z.strictObject({
   ...offPolicySettings,

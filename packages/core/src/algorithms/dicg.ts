@@ -30,17 +30,17 @@ import {
   type Views,
   zeros,
 } from "../tensor/index.ts";
-import type { Algorithm } from "./algorithm.ts";
-import { trainMetrics } from "./metrics.ts";
 import {
+  type Algorithm,
   clippedSurrogate,
+  communication,
   type OnPolicyParts,
   type OnPolicyPlan,
   onPolicyLearner,
   onPolicySettings,
-} from "./on-policy.ts";
-import { samplingPolicy } from "./sampling-policy.ts";
-import { communication } from "./value-settings.ts";
+  samplingPolicy,
+  trainMetrics,
+} from "../training/index.ts";
 
 /** Settings of implicit coordination graphs, to be spread into a schema. */
 export const implicitGraphSettings = {

@@ -9,7 +9,7 @@ import {
   optimalValue,
   priceOfAnarchy,
 } from "../tabular/index.ts";
-import { endedEpisode, type Metrics } from "./algorithm.ts";
+import { endedEpisode, type Metrics } from "../training/index.ts";
 
 /** DAG draws averaged over in every state where the DAG is random; evaluations then differ by about .001. */
 const DAG_DRAWS = 32;

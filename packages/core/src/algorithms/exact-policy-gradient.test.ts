@@ -5,7 +5,7 @@ import { createRng } from "../random/index.ts";
 import { parseTopology } from "../structure/index.ts";
 import { exactSoftmaxPolicy } from "../tabular/index.ts";
 import { loadEngine } from "../tensor/index.ts";
-import { DivergenceError, type Learner } from "./algorithm.ts";
+import { DivergenceError, type Learner } from "../training/algorithm.ts";
 import { exactPolicyGradient } from "./exact-policy-gradient.ts";
 
 const game = (agents: number) =>

@@ -27,7 +27,7 @@ import {
   type Learner,
   type LearnerContext,
   type LearnerSnapshot,
-} from "./algorithm.ts";
+} from "../training/index.ts";
 
 const configSchema = z.strictObject({
   dag: z

@@ -48,21 +48,31 @@ import {
   transpose,
   type Views,
 } from "../tensor/index.ts";
-import type { Algorithm } from "./algorithm.ts";
-import { controlActors, controlPolicy, noiseInputs } from "./control-actors.ts";
 import {
+  type Algorithm,
+  adamOptions,
   bootstrapped,
   type ColumnsOfMoment,
+  communication,
+  controlActors,
   controlColumns,
+  controlLoop,
+  controlPolicy,
+  controlSettings,
   criticActions,
+  declared,
+  equalAgents,
+  noiseInputs,
+  type OffPolicyParts,
+  type OffPolicyPlan,
+  offPolicyLearner,
+  paperPresets,
   runForAgents,
   squaredErrors,
-} from "./control-columns.ts";
-import { adamOptions, controlLoop, controlSettings, paperPresets } from "./control-settings.ts";
-import { equalAgents } from "./equal-agents.ts";
-import { type OffPolicyParts, type OffPolicyPlan, offPolicyLearner } from "./off-policy.ts";
-import { declared, targetedLearnable, training, variablesOf } from "./targeted-learnable.ts";
-import { communication } from "./value-settings.ts";
+  targetedLearnable,
+  training,
+  variablesOf,
+} from "../training/index.ts";
 
 const settings = controlSettings({
   rolloutSteps: 1,

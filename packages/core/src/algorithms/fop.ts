@@ -53,25 +53,26 @@ import {
   variable,
   weightedMean,
 } from "../tensor/index.ts";
-import { actorPolicy } from "./actor-policy.ts";
-import type { Algorithm } from "./algorithm.ts";
-import type { Experience } from "./double-q.ts";
-import { meanMetrics, trainMetrics } from "./metrics.ts";
 import {
+  type Algorithm,
+  actorPolicy,
+  agentSettings,
+  bootstraps,
+  communication,
+  type Experience,
+  meanMetrics,
   type OffPolicyParts,
   type OffPolicyPlan,
   offPolicyLearner,
   offPolicySettings,
   optimiserOptions,
-} from "./off-policy.ts";
-import {
-  bootstraps,
   softCriticSettings,
   softPolicyLoss,
   softTargets,
+  trainMetrics,
+  valuePresets,
   whileActing,
-} from "./soft-actor-critic.ts";
-import { agentSettings, communication, valuePresets } from "./value-settings.ts";
+} from "../training/index.ts";
 
 const configSchema = z
   .strictObject({

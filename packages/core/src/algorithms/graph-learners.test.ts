@@ -5,13 +5,13 @@ import { InputError } from "../errors.ts";
 import { createSegments, segmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
 import { loadEngine } from "../tensor/index.ts";
+import type { Algorithm, Learner, LearnerSnapshot, Metrics } from "../training/algorithm.ts";
+import { sampleInputs } from "../training/on-policy.ts";
+import { recallGame, twoStepGame, unevenGame } from "../training/testing/small-games.ts";
 import { agpPg, agpPgParts } from "./agp-pg.ts";
-import type { Algorithm, Learner, LearnerSnapshot, Metrics } from "./algorithm.ts";
 import { dcg, dcgParts } from "./dcg.ts";
 import { dicg, dicgParts } from "./dicg.ts";
 import { dicgValue } from "./dicg-value.ts";
-import { sampleInputs } from "./on-policy.ts";
-import { recallGame, twoStepGame, unevenGame } from "./testing/small-games.ts";
 
 const methods = { "agp-pg": agpPg, dcg, dicg, "dicg-value": dicgValue };
 const topk = (config: object): EnvFactory => configureEnv(environments.topk, { ...config }).factory;

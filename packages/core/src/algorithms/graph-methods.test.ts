@@ -4,13 +4,13 @@ import type { EnvBatch, EnvFactory, EnvSpec } from "../envs/index.ts";
 import { createSegments, type SegmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
 import { type Layout, namedArrays, type Variable } from "../tensor/index.ts";
+import type { OffPolicyPlan } from "../training/off-policy.ts";
+import { type OnPolicyPlan, sampleInputs } from "../training/on-policy.ts";
 import { agpPg, agpPgParts } from "./agp-pg.ts";
 import { dcg, dcgParts } from "./dcg.ts";
 import { dicg, dicgParts } from "./dicg.ts";
 import { dicgValue, dicgValueParts } from "./dicg-value.ts";
 import fixture from "./fixtures/graph-methods.json" with { type: "json" };
-import type { OffPolicyPlan } from "./off-policy.ts";
-import { type OnPolicyPlan, sampleInputs } from "./on-policy.ts";
 
 type Arrays = Readonly<Record<string, readonly number[]>>;
 interface Recorded<Sizes> {

@@ -1,4 +1,13 @@
-export * from "./algorithm.ts";
+export {
+  type Algorithm,
+  DivergenceError,
+  endedEpisode,
+  type Learner,
+  type LearnerContext,
+  type LearnerSnapshot,
+  type Metrics,
+  type Preset,
+} from "../training/index.ts";
 
 import { agp } from "./agp.ts";
 import { agpPg } from "./agp-pg.ts";

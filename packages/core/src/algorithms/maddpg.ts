@@ -20,21 +20,30 @@ import { InputError } from "../errors.ts";
 import { segmentInputs } from "../learn/index.ts";
 import type { Rng } from "../random/index.ts";
 import { add, compile, type Expr, loadEngine, mean, neg, sum } from "../tensor/index.ts";
-import { agentLearnable } from "./agent-learnable.ts";
-import type { Algorithm } from "./algorithm.ts";
-import { centralCritics } from "./central-critics.ts";
-import { controlActors, controlPolicy, noiseInputs } from "./control-actors.ts";
 import {
+  type Algorithm,
+  adamOptions,
+  agentLearnable,
   bootstrapped,
   type ControlColumns,
+  centralCritics,
+  communication,
+  controlActors,
   controlColumns,
+  controlLoop,
+  controlPolicy,
+  controlSettings,
+  declared,
+  noiseInputs,
+  type OffPolicyParts,
+  type OffPolicyPlan,
+  offPolicyLearner,
+  paperPresets,
   runForAgents,
   squaredErrors,
-} from "./control-columns.ts";
-import { adamOptions, controlLoop, controlSettings, paperPresets } from "./control-settings.ts";
-import { type OffPolicyParts, type OffPolicyPlan, offPolicyLearner } from "./off-policy.ts";
-import { declared, training, variablesOf } from "./targeted-learnable.ts";
-import { communication } from "./value-settings.ts";
+  training,
+  variablesOf,
+} from "../training/index.ts";
 
 /** Settings of agents' own central critics, to be spread into a schema. */
 export const centralCriticSettings = {

@@ -12,7 +12,7 @@ import { createRollout } from "../learn/index.ts";
 import { bnPolicy, parseDagSource } from "../models/index.ts";
 import { createRng, type Rng, type RngState } from "../random/index.ts";
 import { compile, loadEngine, unpack } from "../tensor/index.ts";
-import { DivergenceError, type Learner, type LearnerSnapshot, type Metrics } from "./algorithm.ts";
+import { DivergenceError, type Learner, type LearnerSnapshot, type Metrics } from "../training/algorithm.ts";
 import { type MappoConfig, mappo, mappoCollector, mappoNetworks, mappoUpdater } from "./mappo.ts";
 
 const engine = await loadEngine();

@@ -77,7 +77,7 @@ import {
   type LearnerContext,
   type LearnerSnapshot,
   type Metrics,
-} from "./algorithm.ts";
+} from "../training/index.ts";
 import { exactPriceOfAnarchy, playEpisodes } from "./evaluate-bn-policy.ts";
 
 const configSchema = z.strictObject({

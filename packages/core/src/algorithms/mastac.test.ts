@@ -13,10 +13,10 @@ import { createSegments } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
 import { type CouplingEdge, type CouplingGraphs, couplingGraphs } from "../structure/index.ts";
 import { allocate, loadEngine, namedArrays } from "../tensor/index.ts";
-import { DivergenceError, type Learner, type Metrics } from "./algorithm.ts";
+import { DivergenceError, type Learner, type Metrics } from "../training/algorithm.ts";
+import { approachGame } from "../training/testing/approach-game.ts";
+import { unevenGame } from "../training/testing/small-games.ts";
 import { criticScopes, type MastacConfig, mastac, mastacTeam, mastacUpdate } from "./mastac.ts";
-import { approachGame } from "./testing/approach-game.ts";
-import { unevenGame } from "./testing/small-games.ts";
 
 const engine = await loadEngine();
 const settled = (settings: Readonly<Record<string, unknown>>): MastacConfig =>

@@ -55,29 +55,34 @@ import {
   unpack,
   type Views,
 } from "../tensor/index.ts";
-import { type AgentLearnable, agentLearnable } from "./agent-learnable.ts";
-import type { Algorithm } from "./algorithm.ts";
 import {
+  type AgentLearnable,
+  type Algorithm,
+  agentLearnable,
+  bootstrapped,
+  type ColumnsOfMoment,
   type CriticScope,
   climb,
+  communication,
+  controlColumns,
+  controlLoop,
+  controlSettings,
+  criticActions,
   criticValues,
+  declared,
+  deterministicPolicy,
+  jointActions,
   type Minibatches,
   matrix,
   minibatches,
   type NetworksNow,
-} from "./climbed-critics.ts";
-import {
-  bootstrapped,
-  type ColumnsOfMoment,
-  controlColumns,
-  criticActions,
+  type OffPolicyParts,
+  type OffPolicyPlan,
+  offPolicyLearner,
   runForAgents,
-} from "./control-columns.ts";
-import { controlLoop, controlSettings } from "./control-settings.ts";
-import { deterministicPolicy, jointActions } from "./deterministic-policy.ts";
-import { type OffPolicyParts, type OffPolicyPlan, offPolicyLearner } from "./off-policy.ts";
-import { declared, training, variablesOf } from "./targeted-learnable.ts";
-import { communication } from "./value-settings.ts";
+  training,
+  variablesOf,
+} from "../training/index.ts";
 
 const configSchema = z
   .strictObject({

@@ -34,22 +34,31 @@ import {
   neg,
   sum,
 } from "../tensor/index.ts";
-import { agentLearnable } from "./agent-learnable.ts";
-import type { Algorithm } from "./algorithm.ts";
-import { centralCritics } from "./central-critics.ts";
-import { controlActors, controlPolicy, noiseInputs } from "./control-actors.ts";
 import {
+  type Algorithm,
   actionRanges,
+  adamOptions,
+  agentLearnable,
   bootstrapped,
+  centralCritics,
+  communication,
+  controlActors,
   controlColumns,
+  controlLoop,
+  controlPolicy,
+  controlSettings,
+  declared,
+  noiseInputs,
+  type OffPolicyParts,
+  type OffPolicyPlan,
+  offPolicyLearner,
+  paperPresets,
   runForAgents,
   squaredErrors,
-} from "./control-columns.ts";
-import { adamOptions, controlLoop, controlSettings, paperPresets } from "./control-settings.ts";
+  training,
+  variablesOf,
+} from "../training/index.ts";
 import { agentRewards, centralCriticSettings, publishedDefaults } from "./maddpg.ts";
-import { type OffPolicyParts, type OffPolicyPlan, offPolicyLearner } from "./off-policy.ts";
-import { declared, training, variablesOf } from "./targeted-learnable.ts";
-import { communication } from "./value-settings.ts";
 
 const configSchema = z.strictObject({
   ...controlSettings(publishedDefaults),

@@ -20,9 +20,7 @@ import {
   transpose,
   unpack,
 } from "../tensor/index.ts";
-import type { Learner } from "./algorithm.ts";
-import { criticActions } from "./control-columns.ts";
-import { type ActorsNow, jointActions } from "./deterministic-policy.ts";
+import { type ActorsNow, criticActions, jointActions, type Learner } from "../training/index.ts";
 import { type MastacConfig, type MastacTeam, mastacTeam } from "./mastac.ts";
 
 /**

@@ -10,13 +10,18 @@ import {
   type Learner,
   type LearnerSnapshot,
   type Metrics,
-} from "./algorithm.ts";
+} from "../training/algorithm.ts";
+import type { Exploration, JointPolicy } from "../training/joint-policy.ts";
+import {
+  type OffPolicyPlan,
+  offPolicyLearner,
+  offPolicySettings,
+  type UpdateMoment,
+} from "../training/off-policy.ts";
+import { unevenGame } from "../training/testing/small-games.ts";
 import { iql } from "./iql.ts";
-import type { Exploration, JointPolicy } from "./joint-policy.ts";
-import { type OffPolicyPlan, offPolicyLearner, offPolicySettings, type UpdateMoment } from "./off-policy.ts";
 import { qmix } from "./qmix.ts";
 import { qtran } from "./qtran.ts";
-import { unevenGame } from "./testing/small-games.ts";
 import { vdn } from "./vdn.ts";
 
 const topk = configureEnv(environments.topk, { agents: 3, k: 1 }).factory;

@@ -35,17 +35,20 @@ import {
   type Views,
   weightedMean,
 } from "../tensor/index.ts";
-import type { Algorithm } from "./algorithm.ts";
-import { type Experience, temporalDifference } from "./double-q.ts";
-import { greedyPolicy } from "./greedy-policy.ts";
 import {
+  type Algorithm,
+  agentSettings,
+  communication,
+  type Experience,
+  greedyPolicy,
   type OffPolicyParts,
   type OffPolicyPlan,
   offPolicyLearner,
   offPolicySettings,
-} from "./off-policy.ts";
-import { agentSettings, communication, valuePresets } from "./value-settings.ts";
-import { valueUpdate } from "./value-update.ts";
+  temporalDifference,
+  valuePresets,
+  valueUpdate,
+} from "../training/index.ts";
 
 const configSchema = z.strictObject({
   ...offPolicySettings,

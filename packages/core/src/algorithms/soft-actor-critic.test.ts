@@ -4,10 +4,10 @@ import type { EnvBatch } from "../envs/index.ts";
 import { createSegments, type SegmentShape, type Segments } from "../learn/index.ts";
 import { createRng, type Rng } from "../random/index.ts";
 import { type Layout, namedArrays, type Variable } from "../tensor/index.ts";
+import type { OffPolicyParts, OffPolicyPlan } from "../training/off-policy.ts";
 import fixture from "./fixtures/soft-actor-critic.json" with { type: "json" };
 import { fop, fopParts } from "./fop.ts";
 import { macpf, macpfParts } from "./macpf.ts";
-import type { OffPolicyParts, OffPolicyPlan } from "./off-policy.ts";
 
 type Named = Readonly<Record<string, readonly number[]>>;
 

@@ -4,12 +4,12 @@ import { configureEnv, type EnvFactory, environments, vectorise } from "../envs/
 import { InputError } from "../errors.ts";
 import { createSegments, segmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
-import type { Algorithm, Learner, LearnerSnapshot, Metrics } from "./algorithm.ts";
+import type { Algorithm, Learner, LearnerSnapshot, Metrics } from "../training/algorithm.ts";
+import type { JointPolicy } from "../training/joint-policy.ts";
+import type { OffPolicyParts } from "../training/off-policy.ts";
+import { recallGame, twoStepGame, unevenGame } from "../training/testing/small-games.ts";
 import { fop, fopParts } from "./fop.ts";
-import type { JointPolicy } from "./joint-policy.ts";
 import { macpf, macpfParts } from "./macpf.ts";
-import type { OffPolicyParts } from "./off-policy.ts";
-import { recallGame, twoStepGame, unevenGame } from "./testing/small-games.ts";
 
 const methods = { fop, macpf } as const;
 type Method = keyof typeof methods;

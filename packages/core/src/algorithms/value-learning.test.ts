@@ -2,11 +2,11 @@
 import { describe, expect, test } from "vitest";
 import { configureEnv, type EnvFactory, environments } from "../envs/index.ts";
 import { createRng } from "../random/index.ts";
-import type { Algorithm } from "./algorithm.ts";
+import type { Algorithm } from "../training/algorithm.ts";
+import { recallGame, twoStepGame } from "../training/testing/small-games.ts";
 import { iql } from "./iql.ts";
 import { qmix } from "./qmix.ts";
 import { qtran } from "./qtran.ts";
-import { recallGame, twoStepGame } from "./testing/small-games.ts";
 import { vdn } from "./vdn.ts";
 
 const methods = { iql, vdn, qmix, qtran } as const;

@@ -12,17 +12,22 @@ import { z } from "zod";
 import { agentNetwork, hasMemory, sumMixer } from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
 import { type Expr, loadEngine, type Views } from "../tensor/index.ts";
-import type { Algorithm } from "./algorithm.ts";
-import { doubleQ, type Experience, mixed, temporalDifference } from "./double-q.ts";
-import { greedyPolicy } from "./greedy-policy.ts";
 import {
+  type Algorithm,
+  agentSettings,
+  communication,
+  doubleQ,
+  type Experience,
+  greedyPolicy,
+  mixed,
   type OffPolicyParts,
   type OffPolicyPlan,
   offPolicyLearner,
   offPolicySettings,
-} from "./off-policy.ts";
-import { agentSettings, communication, valuePresets } from "./value-settings.ts";
-import { valueUpdate } from "./value-update.ts";
+  temporalDifference,
+  valuePresets,
+  valueUpdate,
+} from "../training/index.ts";
 
 const configSchema = z.strictObject({
   ...offPolicySettings,
