@@ -14,9 +14,10 @@ import { createRng } from "../random/index.ts";
 import { type CouplingEdge, type CouplingGraphs, couplingGraphs } from "../structure/index.ts";
 import { allocate, loadEngine, namedArrays } from "../tensor/index.ts";
 import { DivergenceError, type Learner, type Metrics } from "../training/algorithm.ts";
+import { criticScopes } from "../training/dependency-scopes.ts";
 import { approachGame } from "../training/testing/approach-game.ts";
 import { unevenGame } from "../training/testing/small-games.ts";
-import { criticScopes, type MastacConfig, mastac, mastacTeam, mastacUpdate } from "./mastac.ts";
+import { type MastacConfig, mastac, mastacTeam, mastacUpdate } from "./mastac.ts";
 
 const engine = await loadEngine();
 const settled = (settings: Readonly<Record<string, unknown>>): MastacConfig =>

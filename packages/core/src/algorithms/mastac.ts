@@ -17,8 +17,7 @@
  * critic's loss. Where only the time limit ends an episode, targets look beyond it.
  */
 import { z } from "zod";
-import type { EnvFactory, EnvSpec } from "../envs/index.ts";
-import { InputError } from "../errors.ts";
+import type { EnvSpec } from "../envs/index.ts";
 import { type Segments, segmentInputs } from "../learn/index.ts";
 import {
   type ActionHead,
@@ -31,14 +30,7 @@ import {
   stateRows,
 } from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
-import {
-  type AgentSets,
-  agentSet,
-  type CouplingGraphs,
-  dependencyModes,
-  gradientDependency,
-  valueDependency,
-} from "../structure/index.ts";
+import type { CouplingGraphs } from "../structure/index.ts";
 import {
   compile,
   concat,
@@ -67,10 +59,15 @@ import {
   controlColumns,
   controlLoop,
   controlSettings,
+  couplingsOf,
   criticActions,
+  criticScopes,
   criticValues,
   declared,
+  dependencySettings,
+  describeScopes,
   deterministicPolicy,
+  expectOwnRewards,
   jointActions,
   type Minibatches,
   matrix,
@@ -109,15 +106,7 @@ const configSchema = z
         "What the critic of agent i is: Q_i of its value dependency set; Q_i of all states and actions; or the sum of critics " +
           "that actor i climbs, learned as one function of all states and actions",
       ),
-    dependency: z
-      .enum(["exact", "kappa"])
-      .default("exact")
-      .describe("Whether dependency sets count all rewards to come, or only those of the next kappa steps"),
-    kappa: z.int().min(0).default(2).describe("Steps whose rewards count where dependency=kappa"),
-    dependencyMode: z
-      .enum(dependencyModes)
-      .default("paper")
-      .describe("How sets that end early are read, see `corral structure`; exact sets are the same in all"),
+    ...dependencySettings,
     gradientDependency: z
       .enum(["true", "full"])
       .default("true")
@@ -184,7 +173,7 @@ export const mastac: Algorithm<MastacConfig> = {
     },
   },
   async create({ config, env, ...context }) {
-    const graphs = couplingsOf(env);
+    const graphs = couplingsOf("mastac", env);
     const loop = {
       ...controlLoop({ ...config, uniformSteps: 0, actionPenalty: 0 }),
       minibatches: config.sharedMinibatch ? 1 : graphs.agents,
@@ -201,27 +190,6 @@ export const mastac: Algorithm<MastacConfig> = {
     };
   },
 };
-
-/** @throws InputError when the environment does not say who is coupled with whom, or its couplings change */
-function couplingsOf(env: EnvFactory): CouplingGraphs {
-  const { spec, couplings } = env();
-  const graphs: unknown = couplings?.();
-  if (graphs === undefined) {
-    throw new InputError(
-      `mastac: ${spec.id} does not say whom agents are coupled with, expected an environment with couplings (warehouse, temperature)`,
-    );
-  }
-  if (Array.isArray(graphs)) {
-    throw new InputError(
-      `mastac: couplings of ${spec.id} change from step to step, expected couplings that stay as they are`,
-    );
-  }
-  const { agents } = graphs as CouplingGraphs;
-  if (agents !== spec.agents) {
-    throw new InputError(`mastac: couplings of ${spec.id} are of ${agents} agents, expected ${spec.agents}`);
-  }
-  return graphs as CouplingGraphs;
-}
 
 /** Networks, gradient steps and policy. */
 export async function mastacParts(
@@ -253,38 +221,6 @@ export async function mastacParts(
   };
 }
 
-// ── Who matters to whom ───────────────────────────────────────────────────────────────────────────────────────────
-
-type ScopeSettings = Pick<
-  MastacConfig,
-  "critics" | "dependency" | "kappa" | "dependencyMode" | "gradientDependency"
->;
-
-/**
- * The scope of every agent's critic: `I_Q^i`, agent i's own reward, and the actors of which it is in the gradient
- * dependency set, which are those of `I_Q^i` again.
- */
-export function criticScopes(graphs: CouplingGraphs, config: ScopeSettings): readonly CriticScope[] {
-  const { critics, dependency, kappa, dependencyMode: mode } = config;
-  const values = valueDependency(graphs, dependency === "kappa" ? { kappa, mode } : {});
-  const gradient = gradientDependency(values);
-  const everybody = Array.from({ length: graphs.agents }, (_, agent) => agent);
-  const guides = (sets: AgentSets, agent: number): readonly number[] =>
-    config.gradientDependency === "full" ? everybody : [...agentSet(sets, agent)];
-  return everybody.map((agent) => {
-    const told = critics === "decomposed" ? [...agentSet(values, agent)] : everybody;
-    if (critics === "undecomposed-sum") return { told, rewarded: guides(gradient, agent), guided: [agent] };
-    const guided = guides(values, agent).filter((other) => told.includes(other));
-    return { told, rewarded: [agent], guided };
-  });
-}
-
-function describeScopes(scopes: readonly CriticScope[]): string {
-  const sizes = scopes.map(({ told }) => told.length);
-  const [fewest, most] = [Math.min(...sizes), Math.max(...sizes)];
-  return `each of states and actions of ${fewest === most ? most : `${fewest} to ${most}`} of ${scopes.length} agents`;
-}
-
 // ── Networks ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Agents that take their steps together. */
@@ -312,11 +248,7 @@ export function mastacTeam(
   rng: Rng,
 ): MastacTeam {
   const head = actionHead("mastac", spec, config);
-  if (spec.rewards !== "individual") {
-    throw new InputError(
-      `mastac: agents of ${spec.id} have no rewards of their own, expected an environment with individual rewards`,
-    );
-  }
+  expectOwnRewards("mastac", spec);
   const scopes = criticScopes(graphs, config);
   const [observed, states, actions] = [observationRows(spec), stateRows(spec), actionRows(spec)];
   const told = scopes.map((scope) => [

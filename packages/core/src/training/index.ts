@@ -35,6 +35,13 @@ export {
   squaredErrors,
 } from "./control-columns.ts";
 export { adamOptions, controlLoop, controlSettings, paperPresets } from "./control-settings.ts";
+export {
+  couplingsOf,
+  criticScopes,
+  dependencySettings,
+  describeScopes,
+  expectOwnRewards,
+} from "./dependency-scopes.ts";
 export { type ActorsNow, deterministicPolicy, jointActions } from "./deterministic-policy.ts";
 export { doubleQ, type Experience, mixed, temporalDifference } from "./double-q.ts";
 export { equalAgents } from "./equal-agents.ts";
