@@ -119,6 +119,14 @@ test("the error rate is shared by all comparisons of a figure", () => {
   expect(reports[1].comparisons).toHaveLength(3);
 });
 
+test("comparisons that too few runs leave undecided take no share of the error rate", () => {
+  const values = { a: around(3), b: around(0), dear: [1] };
+  const claims = [claim("one", betterThan("a", "b")), claim("two", betterThan("dear", "b"))];
+  const reports = judgeClaims(claims, (series) => values[series as "a"], "higher");
+  expect(reports[0].comparisons[0].interval.confidence).toBe(0.95);
+  expect(reports.map(({ verdict }) => verdict)).toEqual(["reproduced", "undecided"]);
+});
+
 test("an undecided comparison says what its seeds can separate and what the claim needs", () => {
   const [report] = judgeClaims(
     [claim("t", similarTo("a", "b", { margin: 0.1 }))],

@@ -259,7 +259,7 @@ export interface ClaimReport {
  * learners often cluster (whole agents left out, equilibria missed): when half of all runs end in one cluster, three
  * runs lie in a single one with probability 1/4 and look as if there were no spread; five with 1/16.
  */
-const leastSeeds = 5;
+export const leastSeeds = 5;
 
 /** Finds the measured values of a curve's runs. */
 export type Samples = (
@@ -272,13 +272,14 @@ export type Samples = (
 /**
  * Judges all claims of a figure together.
  *
- * The figure's claims consist of m comparisons in all. Each is decided by a Welch t interval of confidence
+ * The figure's claims consist of m comparisons that have runs enough to be decided. Each is decided by a Welch t interval of confidence
  * 1 - 0.05 / m (Bonferroni), so that all m intervals hold at once with 95 % probability whatever their dependence,
  * and with it the chance that ANY verdict "reproduced" or "contradicted" of the figure is wrong is at most 5 %. We
  * prefer this to a stepwise correction such as Holm's because every verdict can be read off the interval printed
  * beside it, and because with three possible answers the stepwise ones need further assumptions.
  *
- * A comparison with fewer than `leastSeeds` runs of a curve stays undecided.
+ * A comparison with fewer than `leastSeeds` runs of a curve stays undecided, and so cannot be wrong: it counts only where
+ * there is no other.
  *
  * Runs of different curves with one seed are not treated as pairs: the methods draw different numbers of random
  * values, so a common seed does not make their runs alike.
@@ -290,18 +291,26 @@ export function judgeClaims(
   samples: Samples,
   better: Direction | ((metric: string | undefined) => Direction),
 ): ClaimReport[] {
-  const count = claims.reduce((total, { judge }) => total + comparisonsOf(judge).length, 0);
-  const confidence = 1 - 0.05 / Math.max(1, count);
-  return claims.map(({ text, judge }) => {
-    const comparisons = comparisonsOf(judge).map((rule) => {
+  const measured = claims.map(({ text, judge }) => ({
+    text,
+    rules: comparisonsOf(judge).map((rule) => {
       const direction = typeof better === "function" ? better(rule.metric) : better;
       const values = (series: string, measure: Measure) => {
         const found = samples(series, rule.panel, measure, rule.metric);
         return direction === "higher" ? found : found.map((value) => -value);
       };
+      const first = values(rule.first, rule.measure);
       const second = values(rule.second, rule.secondMeasure ?? rule.measure);
-      return judgeComparison(rule, values(rule.first, rule.measure), second, confidence);
-    });
+      return { rule, first, second };
+    }),
+  }));
+  const every = measured.flatMap(({ rules }) => rules);
+  const decidable = every.filter(({ first, second }) => Math.min(first.length, second.length) >= leastSeeds);
+  const confidence = 1 - 0.05 / Math.max(1, decidable.length === 0 ? every.length : decidable.length);
+  return measured.map(({ text, rules }) => {
+    const comparisons = rules.map(({ rule, first, second }) =>
+      judgeComparison(rule, first, second, confidence),
+    );
     const verdict = joinVerdicts(comparisons.map((comparison) => comparison.verdict));
     const [hardest] = comparisons
       .filter(({ warning }) => warning !== undefined)

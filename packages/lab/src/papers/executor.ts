@@ -1,3 +1,4 @@
+import type { Learner } from "corral/algorithms";
 import type { JsonValue } from "corral/envs";
 import type { AttentionReport } from "corral/models";
 
@@ -44,6 +45,8 @@ export interface FinishedRun {
    * @throws InputError when its policy has none
    */
   attention(samples: number): Promise<AttentionReport>;
+  /** All parameters of the run's newest checkpoint, by name. */
+  parameters(): Promise<ReturnType<Learner["parameters"]>>;
   /** Where the run is kept. */
   readonly directory: string;
 }

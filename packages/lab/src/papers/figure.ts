@@ -22,6 +22,8 @@ export interface SeriesDefinition {
   readonly algorithm: string;
   readonly env: string;
   readonly config: Readonly<Record<string, JsonValue>>;
+  /** Settings at a scale, in place of all of `config`. */
+  readonly configs?: Readonly<Partial<Record<Scale, Readonly<Record<string, JsonValue>>>>>;
   readonly envConfig: Readonly<Record<string, JsonValue>>;
   /** Iterations between evaluations, where the learner's iterations are not as long as those of the other curves. */
   readonly evaluateEvery?: number;
@@ -41,6 +43,19 @@ export interface MetricDefinition {
   readonly better: Direction;
   /** Part of the axis that is drawn; the caption must say when that hides something. Default: everything. */
   readonly domain?: readonly [number, number];
+  /** Whether equal ratios lie equally far apart; all values then have one sign. */
+  readonly logarithmic?: boolean;
+}
+
+/** What a panel has in place of the figure's own. */
+interface PanelDefinition {
+  /** Of the same metric, which claims are about. */
+  readonly metric?: MetricDefinition;
+  /** Environment steps of each of its runs. */
+  readonly length?: Readonly<Record<Scale, number>>;
+  readonly stepsEach?: number;
+  readonly evaluateEvery?: number;
+  readonly evaluationEpisodes?: number;
 }
 
 /** A figure of a paper as data: what to run, what to draw, what the paper says about it. */
@@ -50,12 +65,18 @@ export interface FigureDefinition {
   readonly title: string;
   /** What is special about this figure; how lines and bands are made is added. */
   readonly caption: string;
+  /** What is said of a scale alone, after the caption. */
+  readonly captions?: Readonly<Partial<Record<Scale, string>>>;
   readonly runs: readonly SeriesDefinition[];
   readonly metric: MetricDefinition;
   /** Each is drawn as a further row of the same panels. */
   readonly furtherMetrics?: readonly MetricDefinition[];
   /** What an environment step is here, where it is something else; for example `"gradient steps"`. */
   readonly steps?: string;
+  /** Environment steps in one of those. Default 1. */
+  readonly stepsEach?: number;
+  /** Panels that differ from the others, by name. */
+  readonly panels?: Readonly<Record<string, PanelDefinition>>;
   readonly scales: Readonly<Record<Scale, Effort>>;
   /** Iterations of the learner between evaluations. */
   readonly evaluateEvery: number;
@@ -103,6 +124,7 @@ export function figure(id: string, definition: Omit<FigureDefinition, "id">): Fi
       throw new InputError(`${where}: scale ${scale}: expected whole seeds and steps of 1 or more`);
     }
   }
+  expectPanels(where, definition);
   const named = [
     ...(definition.dashed ?? []),
     ...(definition.heatMaps === undefined ? [] : [definition.heatMaps.series]),
@@ -129,6 +151,32 @@ export function figure(id: string, definition: Omit<FigureDefinition, "id">): Fi
     }
   }
   return { id, ...definition };
+}
+
+function expectPanels(where: string, definition: Omit<FigureDefinition, "id">): void {
+  const known = new Set(definition.runs.map(({ panel }) => panel));
+  for (const [panel, own] of Object.entries(definition.panels ?? {})) {
+    if (!known.has(panel)) throw new InputError(`${where}: panel "${panel}" has no curves`);
+    const { name, better } = { ...definition.metric, ...own.metric };
+    if (name !== definition.metric.name || better !== definition.metric.better) {
+      throw new InputError(`${where}: panel "${panel}" shows ${name}, expected ${definition.metric.name}`);
+    }
+    const counts = [...Object.values(own.length ?? {}), own.stepsEach ?? 1];
+    if (!counts.every((count) => Number.isInteger(count) && count >= 1)) {
+      throw new InputError(`${where}: panel "${panel}": expected whole steps of 1 or more`);
+    }
+  }
+}
+
+/** What holds in a panel: its own settings, and the figure's where it has none. */
+export function settingsOf(
+  definition: FigureDefinition,
+  panel: string | undefined,
+): Required<PanelDefinition> {
+  const { metric, scales: efforts, stepsEach = 1, evaluateEvery, evaluationEpisodes } = definition;
+  const length = { smoke: efforts.smoke.steps, quick: efforts.quick.steps, paper: efforts.paper.steps };
+  const own = panel === undefined ? undefined : definition.panels?.[panel];
+  return { metric, length, stepsEach, evaluateEvery, evaluationEpisodes, ...own };
 }
 
 function expectCurve(where: string, name: string, names: readonly string[]): void {
@@ -234,16 +282,18 @@ export function figureRuns(definition: FigureDefinition, scale: Scale, seeds?: n
     throw new InputError(`seeds: expected a whole number of 1 or more but received ${count}`);
   }
   return definition.runs.flatMap((run) => {
-    const { series, panel, evaluateEvery = definition.evaluateEvery, seeds: own, ...what } = run;
+    const settings = settingsOf(definition, run.panel);
+    const { series, panel, seeds: own, configs, config, ...what } = run;
     return Array.from({ length: seeds ?? own?.[scale] ?? count }, (_, i) => ({
       series,
       ...(panel === undefined ? {} : { panel }),
       request: {
         ...what,
+        config: configs?.[scale] ?? config,
         seed: i + 1,
-        steps: effort.steps,
-        evaluateEvery,
-        evaluationEpisodes: definition.evaluationEpisodes,
+        steps: settings.length[scale],
+        evaluateEvery: run.evaluateEvery ?? settings.evaluateEvery,
+        evaluationEpisodes: settings.evaluationEpisodes,
       },
     }));
   });

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { betterThan, claim, endsBeyond, noWorseThan } from "./claims.ts";
 import { describeReport } from "./describe-report.ts";
 import type { Executor, FigureRun, FinishedRun, MetricSeries } from "./executor.ts";
-import { curves, figure, grid } from "./figure.ts";
+import { curves, figure, figureRuns, grid } from "./figure.ts";
 import { reproduce } from "./reproduce.ts";
 
 const definition = figure("test/figure-1", {
@@ -67,6 +67,7 @@ function executor(change: (finished: FinishedRun[]) => FinishedRun[] = (all) => 
           run,
           metrics: () => pretend(run),
           attention: async () => attention(run),
+          parameters: async () => ({}),
           directory: "/nowhere",
         })),
       ),
@@ -103,6 +104,57 @@ test("values are divided, and a caption tells which curves have fewer runs", asy
   expect(claims[0].comparisons[0].difference).toBeCloseTo(0.03, 12);
   expect(caption).toContain("Mean over 5 seeds (slow: 2) of 2,000 environment steps");
   expect(seeds).toBe(5);
+});
+
+test("panels have metrics and lengths of their own, and scales have settings", async () => {
+  const [fast] = definition.runs;
+  const returns = { name: "eval/return", label: "return", better: "higher" } as const;
+  const differing = figure("test/figure-2", {
+    ...definition,
+    metric: { ...returns, domain: [0, 10] },
+    steps: "episodes",
+    stepsEach: 10,
+    captions: { quick: "Quickly." },
+    runs: [
+      { ...fast, panel: "short", configs: { paper: { dag: "line" } } },
+      { ...fast, panel: "long" },
+    ],
+    panels: {
+      long: {
+        metric: { ...returns, label: "loss", divisor: -10, logarithmic: true },
+        length: { smoke: 100, quick: 2000, paper: 8000 },
+        stepsEach: 100,
+        evaluateEvery: 7,
+        evaluationEpisodes: 9,
+      },
+    },
+    claims: [],
+  });
+  const [short, , , , , long] = figureRuns(differing, "quick").map(({ request }) => request);
+  expect([short.steps, short.evaluateEvery, short.evaluationEpisodes]).toEqual([2000, 1, 1]);
+  expect([long.steps, long.evaluateEvery, long.evaluationEpisodes]).toEqual([2000, 7, 9]);
+  expect([short.config, figureRuns(differing, "paper")[0].request.config]).toEqual([
+    { dag: "full" },
+    { dag: "line" },
+  ]);
+  expect(short).not.toHaveProperty("configs");
+
+  const options = { scale: "quick", executor: executor(), out, rng: createRng("figures") } as const;
+  const { table, caption, warnings, files } = await reproduce(differing, options);
+  expect(table.map(({ mean }) => Number(mean.toFixed(9)))).toEqual([7.3, -0.73]);
+  expect(caption).toContain("begins at 0. Quickly. Mean over 5 seeds of 200 (short), 20 (long) episodes;");
+  expect(warnings[0]).toContain("the paper's of 200 (short), 80 (long) episodes:");
+  const svg = readFileSync(files.svg, "utf8");
+  for (const text of ["short", "long", "return", "loss", "episodes", "200", "20"]) {
+    expect(svg).toContain(`>${text}<`);
+  }
+  const declare = (own: object) => () =>
+    figure("test/figure-3", { ...differing, panels: { long: own } as typeof differing.panels });
+  expect(declare({ metric: { ...returns, name: "eval/gap" } })).toThrow(
+    'figure test/figure-3: panel "long" shows eval/gap, expected eval/return',
+  );
+  expect(declare({ length: { smoke: 1, quick: 0.5, paper: 1 } })).toThrow('panel "long": expected whole');
+  expect(() => figure("test/figure-3", { ...differing, panels: { lang: {} } })).toThrow("has no curves");
 });
 
 test("the table holds hand-worked values at the last evaluation", async () => {
@@ -200,7 +252,7 @@ test("a scale that trains for less than the paper says so", async () => {
     rng: createRng(1),
   });
   expect(report.warnings[0]).toBe(
-    "each run was trained for 100 steps, the paper's for 2000: its claims are about those",
+    "runs are of 100 environment steps, the paper's of 2,000 environment steps: its claims are about those",
   );
 });
 

@@ -2,12 +2,19 @@ import { join } from "node:path";
 import { InputError } from "corral/errors";
 import type { AttentionReport } from "corral/models";
 import type { Rng } from "corral/random";
-import { type LineFigure, renderLines, svgToPng } from "../plot/index.ts";
+import { type Axis, type LineFigure, renderLines, svgToPng } from "../plot/index.ts";
 import { alignRuns, curveOf, nameRun, type SeriesRuns, type SeriesSummary, summarise } from "./aggregate.ts";
 import { attentionMeasures, drawAttention } from "./attention.ts";
 import { type ClaimReport, judgeClaims, measureRun } from "./claims.ts";
 import type { Executor, FigureRun, FinishedRun } from "./executor.ts";
-import { type FigureDefinition, figureRuns, metricsOf, type Scale } from "./figure.ts";
+import {
+  type FigureDefinition,
+  figureRuns,
+  type MetricDefinition,
+  metricsOf,
+  type Scale,
+  settingsOf,
+} from "./figure.ts";
 import { writeResult } from "./write-result.ts";
 
 export interface ReproduceOptions {
@@ -53,11 +60,11 @@ export async function reproduce(
   const watched = heatMaps && (await watchAttention(executed, heatMaps));
   const finished = watched?.runs ?? executed;
   const metrics = metricsOf(definition);
-  const aligned = metrics.flatMap(({ name, divisor = 1 }) =>
-    alignRuns(finished, name).map((entry) => ({
-      ...entry,
-      values: entry.values.map((run) => run.map((value) => value / divisor)),
-    })),
+  const aligned = metrics.flatMap((metric) =>
+    alignRuns(finished, metric.name).map((entry) => {
+      const { divisor = 1 } = metricIn(definition, metric, entry.panel);
+      return { ...entry, values: entry.values.map((run) => run.map((value) => value / divisor)) };
+    }),
   );
   const directionOf = (metric = definition.metric.name) =>
     metrics.find(({ name }) => name === metric)!.better;
@@ -77,7 +84,7 @@ export async function reproduce(
     const rng = isFirst ? options.rng : options.rng.split(entry.metric);
     return summarise(entry, rng, isFirst ? definition.threshold : undefined);
   });
-  const caption = describeFigure(definition, aligned, definition.scales[options.scale].steps);
+  const caption = describeFigure(definition, aligned, options.scale);
   const warnings = warningsOf(definition, options.scale, claims);
   const base = join(options.out, ...definition.id.split("/"));
   const files = { svg: `${base}.svg`, png: `${base}.png`, csv: `${base}.csv`, json: `${base}.json` };
@@ -133,10 +140,19 @@ function inOrder(runs: readonly FigureRun[], finished: readonly FinishedRun[]): 
   });
 }
 
-function describeFigure(definition: FigureDefinition, aligned: readonly SeriesRuns[], steps: number): string {
-  if (definition.heatMaps !== undefined) {
-    return `${definition.caption} Trained for ${grouped(steps)} ${stepsOf(definition)}.`;
-  }
+/** The figure's metric as a panel shows it; further ones are the same in all panels. */
+const metricIn = (
+  definition: FigureDefinition,
+  metric: MetricDefinition,
+  panel: string | undefined,
+): MetricDefinition =>
+  metric.name === definition.metric.name ? settingsOf(definition, panel).metric : metric;
+
+function describeFigure(definition: FigureDefinition, aligned: readonly SeriesRuns[], scale: Scale): string {
+  const own = definition.captions?.[scale];
+  const caption = own === undefined ? definition.caption : `${definition.caption} ${own}`;
+  const lengths = describeLengths(definition, scale);
+  if (definition.heatMaps !== undefined) return `${caption} Trained for ${lengths}.`;
   const seeds = Math.max(...aligned.map((entry) => entry.seeds.length));
   const fewer = new Map(
     aligned.filter((entry) => entry.seeds.length < seeds).map((entry) => [entry.series, entry.seeds.length]),
@@ -144,9 +160,24 @@ function describeFigure(definition: FigureDefinition, aligned: readonly SeriesRu
   const except = [...fewer].map(([series, count]) => `${series}: ${count}`).join(", ");
   const over =
     (seeds === 1 ? "One seed" : `Mean over ${seeds} seeds`) +
-    `${except === "" ? "" : ` (${except})`} of ${grouped(steps)} ${stepsOf(definition)}`;
+    `${except === "" ? "" : ` (${except})`} of ${lengths}`;
   const band = seeds === 1 ? "no band." : "band: one standard error to each side.";
-  return `${definition.caption} ${over}; ${band}`;
+  return `${caption} ${over}; ${band}`;
+}
+
+const panelsOf = ({ runs }: FigureDefinition) => [...new Set(runs.map(({ panel }) => panel))];
+
+/** How long runs are: "2,000 environment steps", or "150 (nine), 80 (ring) episodes" where panels differ. */
+function describeLengths(definition: FigureDefinition, scale: Scale): string {
+  const lengths = panelsOf(definition).map((panel) => {
+    const { length, stepsEach } = settingsOf(definition, panel);
+    return { panel, count: grouped(length[scale] / stepsEach) };
+  });
+  const alike = lengths.every(({ count }) => count === lengths[0].count);
+  const counts = alike
+    ? lengths[0].count
+    : lengths.map(({ panel, count }) => `${count} (${panel})`).join(", ");
+  return `${counts} ${stepsOf(definition)}`;
 }
 
 const stepsOf = ({ steps = "environment steps" }: FigureDefinition): string => steps;
@@ -157,12 +188,12 @@ function grouped(value: number): string {
 }
 
 function warningsOf(definition: FigureDefinition, scale: Scale, claims: readonly ClaimReport[]): string[] {
-  const { steps } = definition.scales[scale];
-  const full = definition.scales.paper.steps;
-  const short =
-    steps < full
-      ? [`each run was trained for ${steps} steps, the paper's for ${full}: its claims are about those`]
-      : [];
+  const isShort = panelsOf(definition).some((panel) => {
+    const { length } = settingsOf(definition, panel);
+    return length[scale] < length.paper;
+  });
+  const [own, full] = ([scale, "paper"] as const).map((each) => describeLengths(definition, each));
+  const short = isShort ? [`runs are of ${own}, the paper's of ${full}: its claims are about those`] : [];
   const undecided = claims.flatMap(({ text, warning }) =>
     warning === undefined ? [] : [`"${text}" is undecided. ${warning}`],
   );
@@ -175,20 +206,21 @@ function drawing(definition: FigureDefinition, aligned: readonly SeriesRuns[], c
     title: definition.title,
     caption,
     ...(definition.panelSize === undefined ? {} : { panelSize: definition.panelSize }),
-    panels: metricsOf(definition).flatMap(({ name, label, unit, domain }, row) =>
+    panels: metricsOf(definition).flatMap((metric, row) =>
       panels.map((panel) => ({
         ...(panel === undefined || row > 0 ? {} : { title: panel }),
         x: { label: stepsOf(definition) },
-        y: { label, ...(unit === undefined ? {} : { unit }), ...(domain === undefined ? {} : { domain }) },
+        y: axisOf(metricIn(definition, metric, panel)),
         curves: aligned
-          .filter((entry) => entry.metric === name && entry.panel === panel)
+          .filter((entry) => entry.metric === metric.name && entry.panel === panel)
           .map((entry) => {
             const curve = curveOf(entry);
+            const { stepsEach } = settingsOf(definition, panel);
             const band = (sign: number) =>
               curve.mean.map((value, i) => value + sign * (curve.standardError[i] ?? 0));
             return {
               name: entry.series,
-              steps: curve.steps,
+              steps: curve.steps.map((step) => step / stepsEach),
               centre: curve.mean,
               ...(entry.seeds.length > 1 ? { low: band(-1), high: band(1) } : {}),
               ...(definition.dashed === undefined
@@ -203,6 +235,15 @@ function drawing(definition: FigureDefinition, aligned: readonly SeriesRuns[], c
     ),
     // One row for each metric.
     ...(definition.furtherMetrics === undefined ? {} : { columns: panels.length }),
+  };
+}
+
+function axisOf({ label, unit, domain, logarithmic }: MetricDefinition): Axis {
+  return {
+    label,
+    ...(unit === undefined ? {} : { unit }),
+    ...(domain === undefined ? {} : { domain }),
+    ...(logarithmic === undefined ? {} : { logarithmic }),
   };
 }
 

@@ -54,6 +54,7 @@ function barPanel(
     low: bar.low ?? bar.value,
     high: bar.high ?? bar.value,
   }));
+  const { rules, labels } = referenceLayers(references, panel.y, domain, width, height, "end");
   return {
     ...(panel.title === undefined ? {} : { title: panel.title }),
     width,
@@ -79,7 +80,8 @@ function barPanel(
         mark: { type: "rule", color: "#222", strokeWidth: 1.2, clip: true },
         encoding: { x, xOffset: offset, y: { field: "low", ...y }, y2: { field: "high" } },
       },
-      ...referenceLayers(references, panel.y, domain, width, height, "end"),
+      ...rules,
+      ...labels,
     ],
   };
 }

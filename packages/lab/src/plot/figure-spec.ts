@@ -5,7 +5,7 @@ export interface Axis {
   readonly unit?: string;
   /** Lowest and highest value shown; what lies outside is cut off. Default: all of the data. */
   readonly domain?: readonly [number, number];
-  /** Whether equal ratios lie equally far apart; all values are then above 0. For lines only. */
+  /** Whether equal ratios lie equally far apart; all values are then above 0, or all below. For lines only. */
   readonly logarithmic?: boolean;
   /** Number format of the ticks in the notation of d3-format. Default `"~s"` (10k, 1M) for x and `"~r"` for y. */
   readonly format?: string;

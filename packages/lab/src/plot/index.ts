@@ -1,6 +1,6 @@
 export { renderBars } from "./bars.ts";
 export { type DependencyFigure, renderDependencies } from "./dependencies.ts";
-export type { BarFigure, HeatMapFigure, LineFigure, TableFigure } from "./figure-spec.ts";
+export type { Axis, BarFigure, HeatMapFigure, LineFigure, TableFigure } from "./figure-spec.ts";
 export { type GraphPanel, renderGraphs } from "./graphs.ts";
 export { renderHeatMaps } from "./heat-maps.ts";
 export { renderLines } from "./lines.ts";

@@ -126,7 +126,8 @@ export function depthOn({ logarithmic }: Axis, [low, high]: readonly [number, nu
 }
 
 /**
- * Dashed horizontal rules, each with its label just above it. A rule outside the domain is not drawn.
+ * Dashed horizontal rules, and their labels, each just above its rule; what is drawn after the rules and before the labels
+ * lies between the two. A rule outside the domain is not drawn.
  *
  * @param side at which end of the rule the label stands
  */
@@ -137,39 +138,38 @@ export function referenceLayers(
   width: number,
   height: number,
   side: "start" | "end",
-): UnitSpec[] {
+): { readonly rules: UnitSpec[]; readonly labels: UnitSpec[] } {
   const [low, high] = domain;
   const depth = depthOn(axis, domain);
   const visible = references
     .filter(({ value }) => value >= low && value <= high)
     .sort((a, b) => b.value - a.value)
     .map((reference) => ({ ...reference, at: depth(reference.value) * height }));
-  return visible.flatMap(({ label, at }, i) => {
+  const rules = visible.map(({ at }) => ({
+    data: { values: [{}] },
+    mark: { type: "rule", color: "#666", strokeWidth: 1, strokeDash: [4, 3] },
+    encoding: { x: { value: 0 }, x2: { value: width }, y: { value: at } },
+  }));
+  const labels = visible.flatMap(({ label, at }, i) => {
     // Below its rule when the rule above is too near for text between the two.
     const crowded = i > 0 && at - visible[i - 1].at < 13;
-    return [
-      {
-        data: { values: [{}] },
-        mark: { type: "rule", color: "#666", strokeWidth: 1, strokeDash: [4, 3] },
-        encoding: { x: { value: 0 }, x2: { value: width }, y: { value: at } },
+    // White behind the letters keeps them readable across lines and bars.
+    return [{ stroke: "white", strokeWidth: 3, strokeJoin: "round" }, {}].map((halo) => ({
+      data: { values: [{}] },
+      mark: {
+        type: "text",
+        text: label,
+        color: "#555",
+        fontSize: 10,
+        align: side === "start" ? "left" : "right",
+        baseline: crowded ? "top" : "bottom",
+        dy: crowded ? 3 : -2,
+        ...halo,
       },
-      // White behind the letters keeps them readable across lines and bars.
-      ...[{ stroke: "white", strokeWidth: 3, strokeJoin: "round" }, {}].map((halo) => ({
-        data: { values: [{}] },
-        mark: {
-          type: "text",
-          text: label,
-          color: "#555",
-          fontSize: 10,
-          align: side === "start" ? "left" : "right",
-          baseline: crowded ? "top" : "bottom",
-          dy: crowded ? 3 : -2,
-          ...halo,
-        },
-        encoding: { x: { value: side === "start" ? 4 : width - 4 }, y: { value: at } },
-      })),
-    ];
+      encoding: { x: { value: side === "start" ? 4 : width - 4 }, y: { value: at } },
+    }));
   });
+  return { rules, labels };
 }
 
 /** Vega counts clip paths over the whole life of a process; numbering them afresh makes equal figures equal text. */

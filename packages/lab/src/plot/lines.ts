@@ -99,19 +99,21 @@ function linePanel(
       high: curve.high?.[i] ?? curve.centre[i],
     })),
   );
+  const { rules, labels } = referenceLayers(references, panel.y, yDomain, width, height, "start");
   const layers: UnitSpec[] = [
     {
       data: { values: rows },
       mark: { type: "area", opacity: 0.16, clip: true },
       encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: colour },
     },
-    ...referenceLayers(references, panel.y, yDomain, width, height, "start"),
+    ...rules,
     {
       data: { values: rows },
       mark: {
         type: "line",
         strokeWidth: 1.8,
-        clip: true,
+        // Dots at the ends of an axis stay whole.
+        clip: !panel.dots,
         strokeCap: "butt",
         strokeJoin: "round",
         ...(panel.dots ? { point: { size: 24, filled: true } } : {}),
@@ -128,6 +130,7 @@ function linePanel(
         },
       },
     },
+    ...labels,
     ...endLabels(panel.curves, names, depthOn(panel.y, yDomain), width, height),
   ];
   return { ...(panel.title === undefined ? {} : { title: panel.title }), width, height, layer: layers };

@@ -97,6 +97,8 @@ test("on logarithmic axes equal ratios lie equally far apart", async () => {
   expect(powersAround([])).toEqual([1, 10]);
   expect(logarithmicTicks([10, 100_000])).toEqual([10, 100, 1000, 10_000, 100_000]);
   expect(logarithmicTicks([3, 40])).toEqual([5, 10, 20]);
+  expect(powersAround([-3, -4000])).toEqual([-10_000, -1]);
+  expect(logarithmicTicks([-40, -3])).toEqual([-5, -10, -20]);
 });
 
 test("equal figures give equal bytes, however many were drawn before", async () => {

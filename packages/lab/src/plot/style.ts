@@ -105,17 +105,20 @@ export function niceDomain(values: Iterable<number>): [number, number] {
   return [exact(first * step), exact(last * step)];
 }
 
-/** The powers of ten around positive values. */
+/** The powers of ten around values of one sign, in ascending order. */
 export function powersAround(values: Iterable<number>): [number, number] {
-  const logs = Array.from(values, Math.log10);
-  if (logs.length === 0) return [1, 10];
+  const list = [...values];
+  if (list.length === 0) return [1, 10];
+  const logs = list.map((value) => Math.log10(Math.abs(value)));
   const first = Math.floor(Math.min(...logs) + 1e-9);
   const last = Math.ceil(Math.max(...logs) - 1e-9);
-  return [10 ** first, 10 ** Math.max(last, first + 1)];
+  const [small, large] = [10 ** first, 10 ** Math.max(last, first + 1)];
+  return list[0] < 0 ? [-large, -small] : [small, large];
 }
 
-/** Powers of ten within a domain, with 2 and 5 times them where there are fewer than three. */
+/** Powers of ten within a domain of one sign, with 2 and 5 times them where there are fewer than three. */
 export function logarithmicTicks([low, high]: readonly [number, number]): number[] {
+  if (high < 0) return logarithmicTicks([-high, -low]).map((tick) => -tick);
   const ticks = (factors: readonly number[]): number[] => {
     const found: number[] = [];
     for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {

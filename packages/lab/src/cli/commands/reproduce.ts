@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Learner } from "corral/algorithms";
 import { InputError, unknownName } from "corral/errors";
 import { createRng } from "corral/random";
 import pc from "picocolors";
@@ -15,13 +16,14 @@ import {
   scales,
   tables,
 } from "../../papers/index.ts";
-import { parseRunSpec, type RunSpec, readMetrics, runIdentity } from "../../runs/index.ts";
+import { loadLearner, parseRunSpec, type RunSpec, readMetrics, runIdentity } from "../../runs/index.ts";
 import { eta, type PoolEvent, type PoolOutcome, type Progress, runPool } from "../../scheduler/index.ts";
 import type { CommonOptions, Context } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { watchInterrupt } from "../interrupt.ts";
 import { brief, duration, printJson, shellCommand } from "../output.ts";
 import { createProgress, type ProgressLines } from "../progress.ts";
+import { runResolver } from "../run-resolver.ts";
 import { watchAttention } from "../watch-attention.ts";
 
 interface ReproduceRequest extends CommonOptions {
@@ -124,9 +126,23 @@ function poolExecutor(
         directory: places[index].directory,
         metrics: (name) => readMetrics(places[index].directory, name),
         attention: (samples) => watchAttention(context, places[index].directory, samples),
+        parameters: () => readParameters(context, places[index].directory),
       }));
     },
   };
+}
+
+/** The parameters of a run's newest checkpoint. */
+async function readParameters(
+  context: Context,
+  directory: string,
+): Promise<ReturnType<Learner["parameters"]>> {
+  const { learner } = await loadLearner(directory, await runResolver(context));
+  try {
+    return learner.parameters();
+  } finally {
+    await learner.dispose();
+  }
 }
 
 const directoryName = (spec: RunSpec): string =>
