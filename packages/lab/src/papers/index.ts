@@ -3,6 +3,7 @@ import { agpTheory } from "./agp-theory.ts";
 import { bnRates } from "./bn-rates.ts";
 import { contextAwareBn } from "./context-aware-bn.ts";
 import type { FigureDefinition } from "./figure.ts";
+import { mabn } from "./mabn.ts";
 import { mabnVariance } from "./mabn-variance.ts";
 import { subteams, subteamsTables } from "./subteams.ts";
 import type { TableDefinition } from "./table.ts";
@@ -25,6 +26,7 @@ export const figures: Readonly<Record<string, FigureDefinition>> = byId([
   ...subteams,
   ...contextAwareBn,
   ...agp,
+  ...mabn,
 ]);
 
 /** Every table that can be reproduced, by its id. */
