@@ -4,6 +4,7 @@ import { bnRates } from "./bn-rates.ts";
 import { contextAwareBn } from "./context-aware-bn.ts";
 import type { FigureDefinition } from "./figure.ts";
 import { mabn } from "./mabn.ts";
+import { mabnScores } from "./mabn-table-1.ts";
 import { mabnVariance } from "./mabn-variance.ts";
 import { subteams, subteamsTables } from "./subteams.ts";
 import type { TableDefinition } from "./table.ts";
@@ -35,6 +36,7 @@ export const tables: Readonly<Record<string, TableDefinition>> = byId([
   ...bnRates,
   ...agpTheory,
   ...mabnVariance,
+  ...mabnScores,
 ]);
 
 function byId<Definition extends { readonly id: string }>(
