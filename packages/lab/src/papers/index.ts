@@ -4,6 +4,7 @@ import { bnRates } from "./bn-rates.ts";
 import { contextAwareBn } from "./context-aware-bn.ts";
 import type { FigureDefinition } from "./figure.ts";
 import { mabn } from "./mabn.ts";
+import { mabnGradientVariance } from "./mabn-gradient-variance.ts";
 import { mabnScores } from "./mabn-table-1.ts";
 import { mabnVariance } from "./mabn-variance.ts";
 import { subteams, subteamsTables } from "./subteams.ts";
@@ -37,6 +38,7 @@ export const tables: Readonly<Record<string, TableDefinition>> = byId([
   ...agpTheory,
   ...mabnVariance,
   ...mabnScores,
+  ...mabnGradientVariance,
 ]);
 
 function byId<Definition extends { readonly id: string }>(
