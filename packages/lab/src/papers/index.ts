@@ -5,6 +5,7 @@ import { contextAwareBn } from "./context-aware-bn.ts";
 import type { FigureDefinition } from "./figure.ts";
 import { mabn } from "./mabn.ts";
 import { mabnGradientVariance } from "./mabn-gradient-variance.ts";
+import { mabnScaling } from "./mabn-scaling.ts";
 import { mabnScores } from "./mabn-table-1.ts";
 import { mabnVariance } from "./mabn-variance.ts";
 import { subteams, subteamsTables } from "./subteams.ts";
@@ -39,6 +40,7 @@ export const tables: Readonly<Record<string, TableDefinition>> = byId([
   ...mabnVariance,
   ...mabnScores,
   ...mabnGradientVariance,
+  ...mabnScaling,
 ]);
 
 function byId<Definition extends { readonly id: string }>(
