@@ -22,9 +22,10 @@ const shareTolerance = 1e-4;
 /**
  * Makes the check every environment runs before a step, cheap enough for every step.
  *
- * @returns a function that throws InputError, naming the agent and the value, on an action that does not exist
+ * @returns a function that throws InputError, naming the agent, the value and the step, where given, on an action
+ *   that does not exist
  */
-export function actionCheck(spec: EnvSpec): (actions: JointAction) => void {
+export function actionCheck(spec: EnvSpec): (actions: JointAction, step?: number) => void {
   const { id, actions: spaces } = spec;
   const size = jointActionSize(spec);
   // For each number of a joint action: its agent, and its range.
@@ -37,28 +38,29 @@ export function actionCheck(spec: EnvSpec): (actions: JointAction) => void {
   const sharing = spaces.flatMap((space, i) => (space.kind === "simplex" ? [i] : []));
   const begin = Int32Array.from(sharing, (i) => agents.indexOf(i));
   const end = Int32Array.from(sharing, (i) => agents.lastIndexOf(i) + 1);
-  const refuse = (k: number, value: number): never => {
+  const at = (step: number | undefined): string => (step === undefined ? "" : ` (step ${step})`);
+  const refuse = (k: number, value: number, step?: number): never => {
     throw new InputError(
-      `${id}: action of agent ${agents[k]} is ${value}, expected ${ranges[agents[k]].words}`,
+      `${id}: action of agent ${agents[k]} is ${value}, expected ${ranges[agents[k]].words}${at(step)}`,
     );
   };
-  const checkSum = (actions: JointAction, k: number): void => {
+  const checkSum = (actions: JointAction, k: number, step?: number): void => {
     let sum = 0;
     for (let d = begin[k]; d < end[k]; d++) sum += actions[d];
     if (Math.abs(sum - 1) > shareTolerance) {
-      throw new InputError(`${id}: shares of agent ${sharing[k]} sum to ${sum}, expected 1`);
+      throw new InputError(`${id}: shares of agent ${sharing[k]} sum to ${sum}, expected 1${at(step)}`);
     }
   };
-  return (actions) => {
+  return (actions, step) => {
     if (actions.length !== size) {
-      throw new InputError(`${id}: joint action has ${actions.length} numbers, expected ${size}`);
+      throw new InputError(`${id}: joint action has ${actions.length} numbers, expected ${size}${at(step)}`);
     }
     for (let k = 0; k < size; k++) {
       const value = actions[k];
-      if (!(value >= low[k] && value <= high[k])) refuse(k, value);
-      if (whole[k] === 1 && !Number.isInteger(value)) refuse(k, value);
+      if (!(value >= low[k] && value <= high[k])) refuse(k, value, step);
+      if (whole[k] === 1 && !Number.isInteger(value)) refuse(k, value, step);
     }
-    for (let k = 0; k < begin.length; k++) checkSum(actions, k);
+    for (let k = 0; k < begin.length; k++) checkSum(actions, k, step);
   };
 }
 
@@ -72,6 +74,9 @@ function rangeOf(space: ActionSpace): {
     case "discrete":
       return { low: 0, high: space.n - 1, words: `an integer 0..${space.n - 1}` };
     case "box":
+      if (space.clips) {
+        return { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY, words: "a number" };
+      }
       return { low: space.low, high: space.high, words: `a number in [${space.low}, ${space.high}]` };
     case "simplex":
       return { low: 0, high: 1 + shareTolerance, words: "a share in [0, 1]" };

@@ -349,7 +349,7 @@ function wrongActions(space: ActionSpace): { readonly value: number; readonly nu
     case "discrete":
       return single(-1, space.n, 0.5, Number.NaN);
     case "box":
-      return single(space.low - 1, space.high + 1, Number.NaN);
+      return space.clips ? single(Number.NaN) : single(space.low - 1, space.high + 1, Number.NaN);
     case "simplex":
       return [...single(-1, 2, Number.NaN), { value: 0.5, numbers: oneShare(space.size, 0.5) }];
   }

@@ -11,6 +11,8 @@ export type EnvFactory = () => Env;
 export interface EnvDefinition<Config = unknown> {
   /** The name users write, for example `"aloha"`. */
   readonly name: string;
+  /** Names it has elsewhere, which the command line takes too. */
+  readonly aliases?: readonly string[];
   /** One sentence for listings. */
   readonly description: string;
   /** Settings with their defaults: `z.strictObject({ horizon: z.int().min(1).default(25) })`. */

@@ -5,8 +5,14 @@ import type { CouplingGraphs } from "../structure/index.ts";
 export type ActionSpace =
   /** One of `n` actions, an integer `0..n-1`. */
   | { readonly kind: "discrete"; readonly n: number }
-  /** `size` real numbers, each in `[low, high]`. */
-  | { readonly kind: "box"; readonly size: number; readonly low: number; readonly high: number }
+  /** `size` real numbers, each in `[low, high]`. Numbers outside are refused or, where it clips, taken as the nearest inside. */
+  | {
+      readonly kind: "box";
+      readonly size: number;
+      readonly low: number;
+      readonly high: number;
+      readonly clips?: true;
+    }
   /** `size` shares of one whole: none negative, together 1. */
   | { readonly kind: "simplex"; readonly size: number };
 

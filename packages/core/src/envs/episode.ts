@@ -65,7 +65,7 @@ export function createEpisode(spec: EnvSpec): Episode {
     admit(actions) {
       begun();
       if (!running) throw new Error(`${id}: the episode ended after ${time} steps, call reset(rng) first`);
-      check(actions);
+      check(actions, time);
     },
     conclude(reward, terminated = false, rewards = undefined, success = undefined) {
       time++;

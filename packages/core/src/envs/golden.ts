@@ -3,7 +3,7 @@ import { InputError } from "../errors.ts";
 
 /** A format of recorded trajectories and the way to replay them. */
 export interface GoldenSchema {
-  /** Value of the recording's `schema` field, for example `"aloha-trajectories/v1"`. */
+  /** Value of the recording's `schema` or `format` field, for example `"aloha-trajectories/v1"`. */
   readonly schema: string;
   /**
    * Replays every episode: restores its initial state, plays its actions and recorded random draws, compares.
@@ -51,7 +51,8 @@ export function replayGolden(
   recording: unknown,
 ): GoldenReport {
   if (golden === undefined) throw new InputError(`${owner}: has no format of recorded trajectories`);
-  const schema = (recording as { readonly schema?: unknown } | null | undefined)?.schema;
+  const head = recording as { readonly schema?: unknown; readonly format?: unknown } | null | undefined;
+  const schema = head?.schema ?? head?.format;
   if (schema !== golden.schema) {
     throw new InputError(
       `${owner}: recording has schema ${JSON.stringify(schema)}, expected "${golden.schema}"`,
