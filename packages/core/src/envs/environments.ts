@@ -5,6 +5,7 @@ import { coordinationGame } from "./coordination-game.ts";
 import { exactlyK } from "./exactly-k.ts";
 import { latentAgreement } from "./latent-agreement.ts";
 import { matrixGame } from "./matrix-game.ts";
+import { particleEnvironments } from "./mpe/particle-environments.ts";
 import { oneHot } from "./one-hot.ts";
 import { parity } from "./parity.ts";
 import { swap } from "./swap.ts";
@@ -26,6 +27,7 @@ export const environments = {
   "matrix-game": matrixGame,
   warehouse,
   temperature,
+  ...particleEnvironments,
 } as const;
 
 export type EnvironmentName = keyof typeof environments;

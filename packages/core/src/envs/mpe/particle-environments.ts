@@ -1,0 +1,23 @@
+import { adversaryGame } from "./adversary.ts";
+import { cryptoGame } from "./crypto.ts";
+import { push } from "./push.ts";
+import { reference } from "./reference.ts";
+import { speakerListener } from "./speaker-listener.ts";
+import { spread } from "./spread.ts";
+import { tag } from "./tag.ts";
+import { worldComm } from "./world-comm.ts";
+
+/**
+ * The Multi-Agent Particle Environments (Lowe et al., 2017; Mordatch and Abbeel, 2018), as maintained in MPE2 1.1.0.
+ * `mpe/world-comm` is `simple_world_comm_v3` there, and so on.
+ */
+export const particleEnvironments = {
+  "mpe/reference": reference,
+  "mpe/push": push,
+  "mpe/world-comm": worldComm,
+  "mpe/speaker-listener": speakerListener,
+  "mpe/crypto": cryptoGame,
+  "mpe/tag": tag,
+  "mpe/spread": spread,
+  "mpe/adversary": adversaryGame,
+} as const;

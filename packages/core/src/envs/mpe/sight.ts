@@ -1,0 +1,64 @@
+import type { World } from "./world.ts";
+
+/** Which other agents and which landmarks an observer is told about: all of them, or only the nearest. */
+export interface Sight {
+  /** Whether it is only the nearest agents. */
+  readonly nearestAgents: boolean;
+  /** Set by `look`: in their order or nearest first, with -1 in places that are left over. */
+  readonly agents: Int32Array;
+  readonly landmarks: Int32Array;
+  look(observer: number): void;
+}
+
+/** How many are observed; all when left out. */
+export interface SightLimits {
+  readonly agentNeighbours?: number;
+  readonly landmarkNeighbours?: number;
+}
+
+export function createSight(world: World, limits: SightLimits): Sight {
+  const { agentNeighbours, landmarkNeighbours } = limits;
+  const { agents, entities } = world;
+  const seenAgents = new Int32Array(agentNeighbours ?? agents - 1);
+  const seenLandmarks = new Int32Array(landmarkNeighbours ?? entities - agents);
+  const listAgents = agentNeighbours === undefined ? listAll : listNearest;
+  const listLandmarks = landmarkNeighbours === undefined ? listAll : listNearest;
+  return {
+    nearestAgents: agentNeighbours !== undefined,
+    agents: seenAgents,
+    landmarks: seenLandmarks,
+    look(observer) {
+      listAgents(world, observer, 0, agents, seenAgents);
+      listLandmarks(world, observer, agents, entities, seenLandmarks);
+    },
+  };
+}
+
+/** Lists the bodies `first..end-1`, the observer left out. */
+function listAll(_world: World, observer: number, first: number, end: number, out: Int32Array): void {
+  let count = 0;
+  for (let body = first; body < end; body++) if (body !== observer) out[count++] = body;
+}
+
+/** Lists the nearest of the bodies `first..end-1`, the observer left out, nearest first and -1 in places left over. */
+function listNearest(world: World, observer: number, first: number, end: number, out: Int32Array): void {
+  let found = 0;
+  for (let body = first; body < end; body++) {
+    if (body === observer) continue;
+    let place = found;
+    while (
+      place > 0 &&
+      squaredDistance(world, observer, body) < squaredDistance(world, observer, out[place - 1])
+    )
+      place--;
+    if (place === out.length) continue;
+    if (found < out.length) found++;
+    for (let k = found - 1; k > place; k--) out[k] = out[k - 1];
+    out[place] = body;
+  }
+  for (let k = found; k < out.length; k++) out[k] = -1;
+}
+
+function squaredDistance({ x, y }: World, i: number, j: number): number {
+  return (x[i] - x[j]) ** 2 + (y[i] - y[j]) ** 2;
+}
