@@ -314,6 +314,34 @@ test("four zones learn to do better than to hold their temperature", async () =>
   await learner.dispose();
 });
 
+test("three warehouses in a row learn to need nothing that is not there", async () => {
+  const neighbours = [
+    [0, 1],
+    [1, 0],
+    [1, 2],
+    [2, 1],
+  ];
+  const couplings = { agents: 3, state: neighbours, observation: neighbours };
+  const env = configureEnv(environments.warehouse, { couplings, amplitude: [1, -1, -1] }).factory;
+  const learner = await create(env, {
+    actorHidden: [32, 32],
+    criticHidden: [32, 32],
+    actorLearningRate: 1e-3,
+    criticLearningRate: 5e-3,
+    targetRate: 0.05,
+    deviation: 0.5,
+    batchSize: 128,
+    replayCapacity: 10_000,
+    cycles: 10,
+  });
+  await iterate(learner, 30);
+  // Nothing is random. Equal shares return -1.47, to send nothing -2.76; 0 is the most that is possible.
+  const { "eval/return": found } = await learner.evaluate(1, createRng("evaluate"));
+  expect(found).toBeGreaterThan(-0.2);
+  expect(found).toBeLessThanOrEqual(0);
+  await learner.dispose();
+});
+
 test.each([
   ["zones", { dependency: "kappa", kappa: 1 }],
   ["zones", { replace: "own", maxGradientNorm: 0.1 }],
