@@ -24,12 +24,15 @@ const limits = {
   numbers: 2 ** 25,
 };
 
+/** Milliseconds of updates, whatever an update takes. */
+const leastTime = 1000;
+
 const batch = 256;
 const width = 64;
 
 interface Effort {
   readonly agents: readonly number[];
-  /** Iterations that are timed, of so many updates each. */
+  /** Iterations that are timed, at least, of so many updates each. */
   readonly rounds: number;
   readonly updates: number;
 }
@@ -61,7 +64,7 @@ async function measure(
     const playing: number[] = [];
     const learning: number[] = [];
     // Episodes are played alone until a batch is there; the first updates warm up.
-    while (learning.length <= rounds) {
+    while (learning.length <= rounds || total(learning) < leastTime) {
       const began = now();
       const { "train/updates": taken } = await learner.iterate();
       (taken > 0 ? learning : playing).push(now() - began);
@@ -72,6 +75,8 @@ async function measure(
     await learner.dispose();
   }
 }
+
+const total = (times: readonly number[]): number => times.reduce((sum, time) => sum + time, 0);
 
 /** All that is learned and does not act. */
 function criticParameters(learner: Learner): number {

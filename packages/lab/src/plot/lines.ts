@@ -23,6 +23,12 @@ import {
 /** Distance of two labels' base lines, in pixels. */
 const labelHeight = 14;
 
+/** Font size of curves' names. */
+const nameSize = 11.5;
+
+/** A curve that ends so many pixels before the axis ends early. */
+const shortBy = 12;
+
 /**
  * Draws learning curves as an SVG document: one line per curve with its band, each labelled at its right end in its
  * colour. The same figure gives the same bytes.
@@ -39,7 +45,7 @@ export async function renderLines(figure: LineFigure): Promise<string> {
     figure,
     size,
     // Leader line and text of the longest label.
-    24 + Math.max(...names.map((name) => textWidth(name, 11.5))),
+    24 + Math.max(...names.map((name) => textWidth(name, nameSize))),
     figure.panels.map((panel) => linePanel(panel, names, size)),
   );
 }
@@ -131,60 +137,86 @@ function linePanel(
       },
     },
     ...labels,
-    ...endLabels(panel.curves, names, depthOn(panel.y, yDomain), width, height),
+    ...endLabels(panel, names, { width, height, x: xDomain, y: yDomain }),
   ];
   return { ...(panel.title === undefined ? {} : { title: panel.title }), width, height, layer: layers };
 }
 
 /**
  * The names of the curves beside their last points. Labels that would overlap are moved apart, in the order of the
- * points, and a thin line leads from each point to its label.
+ * points, and a thin line leads from each point to its label. A curve that ends early has its name at its own end.
  */
-function endLabels(
-  curves: readonly Curve[],
-  names: readonly string[],
-  depth: (value: number) => number,
-  width: number,
-  height: number,
-): UnitSpec[] {
-  const ends = curves
-    .map((curve) => {
-      const share = Math.min(1, Math.max(0, depth(curve.centre[curve.centre.length - 1])));
-      return { name: curve.name, at: share * height };
+function endLabels(panel: LinePanel, names: readonly string[], extents: Extents): UnitSpec[] {
+  const { width, height } = extents;
+  const depth = depthOn(panel.y, extents.y);
+  const reverse = depthOn(panel.x, extents.x);
+  const ends = panel.curves
+    .map(({ name, steps, centre }) => {
+      const last = centre.length - 1;
+      const share = Math.min(1, Math.max(0, depth(centre[last])));
+      return { name, at: share * height, across: (1 - reverse(steps[last])) * width };
     })
     .sort((a, b) => a.at - b.at || names.indexOf(a.name) - names.indexOf(b.name));
+  const late = ends.filter(({ across }) => width - across < shortBy);
   const places = spread(
-    ends.map((end) => end.at),
+    late.map((end) => end.at),
     labelHeight,
     height,
   );
-  return ends.flatMap((end, i) => {
-    const color = palette[names.indexOf(end.name)];
-    return [
-      {
-        data: { values: [{}] },
-        mark: { type: "rule", color, strokeWidth: 0.8, opacity: 0.7 },
-        encoding: {
-          x: { value: width + 2 },
-          x2: { value: width + 13 },
-          y: { value: end.at },
-          y2: { value: places[i] },
-        },
+  const beside = late.flatMap((end, i) => [
+    {
+      data: { values: [{}] },
+      mark: { type: "rule", color: palette[names.indexOf(end.name)], strokeWidth: 0.8, opacity: 0.7 },
+      encoding: {
+        x: { value: width + 2 },
+        x2: { value: width + 13 },
+        y: { value: end.at },
+        y2: { value: places[i] },
       },
-      {
-        data: { values: [{}] },
-        mark: {
-          type: "text",
-          text: end.name,
-          color: textPalette[names.indexOf(end.name)],
-          align: "left",
-          baseline: "middle",
-          fontSize: 11.5,
-        },
-        encoding: { x: { value: width + 16 }, y: { value: places[i] } },
-      },
-    ];
-  });
+    },
+    nameLabel(end.name, names, width + 16, places[i]),
+  ]);
+  const within = ends
+    .filter((end) => !late.includes(end))
+    .flatMap(({ name, across, at }) => {
+      const before = across + textWidth(name, nameSize) > width;
+      const place = [across + (before ? 0 : 8), at - (before ? 12 : 0)] as const;
+      const halo = { stroke: "white", strokeWidth: 3, strokeJoin: "round" };
+      return [halo, {}].map((style) =>
+        nameLabel(name, names, ...place, { ...style, ...(before ? { align: "right" } : {}) }),
+      );
+    });
+  return [...beside, ...within];
+}
+
+/** Size of a panel in pixels, and what its axes span. */
+interface Extents {
+  readonly width: number;
+  readonly height: number;
+  readonly x: readonly [number, number];
+  readonly y: readonly [number, number];
+}
+
+function nameLabel(
+  name: string,
+  names: readonly string[],
+  x: number,
+  y: number,
+  style: object = {},
+): UnitSpec {
+  return {
+    data: { values: [{}] },
+    mark: {
+      type: "text",
+      text: name,
+      color: textPalette[names.indexOf(name)],
+      align: "left",
+      baseline: "middle",
+      fontSize: nameSize,
+      ...style,
+    },
+    encoding: { x: { value: x }, y: { value: y } },
+  };
 }
 
 /**

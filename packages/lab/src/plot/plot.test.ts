@@ -68,6 +68,29 @@ test("a reference outside the axis is left out", async () => {
   expect(svg).not.toContain("far away");
 });
 
+test("a curve that ends early has its name at its end, or before it where there is no room", async () => {
+  const axes = { x: { label: "x", domain: [0, 100] }, y: { label: "y", domain: [0, 10] } } as const;
+  const curves = [
+    { name: "whole", steps: [0, 100], centre: [0, 5] },
+    { name: "early", steps: [0, 50], centre: [0, 5] },
+    { name: "nearly", steps: [0, 90], centre: [0, 5] },
+  ];
+  const svg = await renderLines({ panelSize: [300, 200], panels: [{ ...axes, curves }] });
+  const placeOf = (name: string) => {
+    const label = new RegExp(
+      `<text text-anchor="(\\w+)" transform="translate\\(([\\d.]+),([\\d.]+)\\)"[^>]*>${name}<`,
+    );
+    const [, anchor, x, y] = label.exec(svg)!;
+    return [anchor, Number(x), Math.round(Number(y))];
+  };
+  // Base lines lie a third of the font below the middle of a letter.
+  expect(["whole", "early", "nearly"].map(placeOf)).toEqual([
+    ["start", 316, 103],
+    ["start", 158, 103],
+    ["end", 270, 91],
+  ]);
+});
+
 test("on logarithmic axes equal ratios lie equally far apart", async () => {
   const cost = { name: "cost", steps: [10, 100, 1000], centre: [2, 200, 20_000] };
   const svg = await renderLines({
