@@ -22,6 +22,7 @@ import { macpf } from "./macpf.ts";
 import { maddpg } from "./maddpg.ts";
 import { mappo } from "./mappo.ts";
 import { mastac } from "./mastac.ts";
+import { mastacPg } from "./mastac-pg.ts";
 import { matd3 } from "./matd3.ts";
 import { qdcg } from "./qdcg.ts";
 import { qmix } from "./qmix.ts";
@@ -43,6 +44,7 @@ export const algorithms = {
   macpf,
   maddpg,
   mastac,
+  "mastac-pg": mastacPg,
   matd3,
   qdcg,
   qmix,
@@ -65,6 +67,7 @@ export { type MacpfConfig, macpf } from "./macpf.ts";
 export { type MaddpgConfig, maddpg } from "./maddpg.ts";
 export { type MappoConfig, mappo } from "./mappo.ts";
 export { type MastacConfig, mastac, mastacTeam, mastacUpdate } from "./mastac.ts";
+export { type MastacPgConfig, mastacPg } from "./mastac-pg.ts";
 export { type Matd3Config, matd3 } from "./matd3.ts";
 export {
   type GradientVariance,

@@ -1,14 +1,13 @@
 import {
-  add,
   type Expr,
   type Initialiser,
-  matMul,
   type nn,
   type Parameter,
   relu,
   type Shape,
   ShapeError,
   sizeOf,
+  stackedAffine,
   type Views,
   xavier,
   zeros,
@@ -69,6 +68,8 @@ export interface AgentNetworksOptions {
   readonly activation?: nn.Activation;
   /** Factor on the first weights of the output layer, 1 by default. */
   readonly outputGain?: number;
+  /** Gives each network a standard deviation for each output, whatever the input, which begins at this and is learned. */
+  readonly deviation?: number;
 }
 
 /**
@@ -81,7 +82,10 @@ export interface AgentNetworks {
   readonly layers: number;
   /** Stacks of weights and biases, to be laid out and learned. */
   readonly parameters: readonly Parameter[];
-  /** The same numbers in the same places, agent by agent: `<name>/<agent>/<layer>/w` `[out, in]` and `/b` `[out]`. */
+  /**
+   * The same numbers in the same places, agent by agent: `<name>/<agent>/<layer>/w` `[out, in]` and `/b` `[out]`, and
+   * `<name>/<agent>/log-deviation` `[out]`.
+   */
   readonly parametersOfAgents: readonly Parameter[];
   /** Outputs `[G, out, B]` of each group for its inputs `[G, in, B]`. */
   apply(views: Views, inputs: readonly Expr[]): readonly Expr[];
@@ -89,13 +93,15 @@ export interface AgentNetworks {
   layer(views: Views, group: number, layer: number, inputs: Expr): Expr;
   /** The stacks of one layer of one group: weights `[G, out, in]`, biases `[G, out, 1]`. */
   stacks(views: Views, group: number, layer: number): { readonly weights: Expr; readonly biases: Expr };
+  /** Logarithms of the standard deviations of one group, `[G, out, 1]`, where networks have them. */
+  logDeviations(views: Views, group: number): Expr | undefined;
   /** The network of one agent, a group of its own. */
   alone(agent: number): AgentNetworks;
 }
 
 /** Weights are uniform as Glorot and Bengio (2010) have it, biases zero. */
 export function agentNetworks(name: string, options: AgentNetworksOptions): AgentNetworks {
-  const { sizes, members, hidden, activation = relu, outputGain = 1 } = options;
+  const { sizes, members, hidden, activation = relu, outputGain = 1, deviation } = options;
   const groups = agentGroups(sizes, members);
   const layers = hidden.length + 1;
   const stacks = groups.map(({ agents, inputs, outputs }, group) => {
@@ -112,7 +118,21 @@ export function agentNetworks(name: string, options: AgentNetworksOptions): Agen
       };
     });
   });
-  const apply = (views: Views, group: number, layer: number, inputs: Expr): Expr => {
+  const spreads = groups.map(({ agents, outputs }, group) => {
+    if (deviation === undefined) return [];
+    const ofEach = agents.map((agent) => ({
+      name: `${name}/${agent}/log-deviation`,
+      shape: [outputs],
+      initialise: () => new Float64Array(outputs).fill(Math.log(deviation)),
+    }));
+    return [stack(`${name}/group-${group}/log-deviation`, ofEach, [outputs, 1])];
+  });
+  // A group's stacks are next to each other.
+  const ofGroups = stacks.flatMap((own, group) => [
+    ...own.flatMap(({ weights, biases }) => [weights, biases]),
+    ...spreads[group],
+  ]);
+  const apply = (views: Views, group: number, layer: number, inputs: Expr, rectified = false): Expr => {
     const { weights, biases } = stacks[group][layer];
     if (inputs.shape.length !== 3 || inputs.shape[1] !== weights.shape[2]) {
       throw new ShapeError(
@@ -120,27 +140,31 @@ export function agentNetworks(name: string, options: AgentNetworksOptions): Agen
         `group ${group} takes [${weights.shape[0]}, ${weights.shape[2]}, B], got [${inputs.shape.join(", ")}]`,
       );
     }
-    return add(matMul(views[weights.name], inputs), views[biases.name]);
+    return stackedAffine(views[weights.name], inputs, views[biases.name], { rectified });
   };
   return {
     groups,
     layers,
-    parameters: stacks.flat().flatMap(({ weights, biases }) => [weights, biases]),
-    parametersOfAgents: stacks
-      .flat()
-      .flatMap(({ weights, biases }) => [...weights.members, ...biases.members]),
+    parameters: ofGroups,
+    parametersOfAgents: ofGroups.flatMap(({ members }) => members),
     apply: (views, inputs) =>
       inputs.map((values, group) => {
         let value = values;
-        for (let layer = 0; layer < layers; layer++) {
-          value = apply(views, group, layer, layer === 0 ? value : activation(value));
+        for (let layer = 0; layer + 1 < layers; layer++) {
+          const rectified = activation === relu;
+          value = apply(views, group, layer, value, rectified);
+          if (!rectified) value = activation(value);
         }
-        return value;
+        return apply(views, group, layers - 1, value);
       }),
-    layer: apply,
+    layer: (views, group, layer, inputs) => apply(views, group, layer, inputs),
     stacks(views, group, layer) {
       const { weights, biases } = stacks[group][layer];
       return { weights: views[weights.name], biases: views[biases.name] };
+    },
+    logDeviations(views, group) {
+      const [spread] = spreads[group];
+      return spread && views[spread.name];
     },
     alone: (agent) => agentNetworks(name, { ...options, members: [agent] }),
   };

@@ -28,14 +28,15 @@ export function stateRows({ id, stateSizes }: EnvSpec): AgentRows {
       `${id}: states of single agents are unknown, expected an environment with stateSizes`,
     );
   }
-  return oneAfterAnother(stateSizes);
+  return consecutiveRows(stateSizes);
 }
 
 /** Each agent's action among the `K` numbers of a joint action. */
 export const actionRows = (spec: EnvSpec): AgentRows =>
-  oneAfterAnother(spec.actions.map((_, i) => jointActionSize({ ...spec, actions: [spec.actions[i]] })));
+  consecutiveRows(spec.actions.map((_, i) => jointActionSize({ ...spec, actions: [spec.actions[i]] })));
 
-function oneAfterAnother(sizes: readonly number[]): AgentRows {
+/** Rows of agents one after the other. @param sizes of each agent, `[N]` */
+export function consecutiveRows(sizes: readonly number[]): AgentRows {
   let next = 0;
   return sizes.map((size) => {
     next += size;

@@ -33,6 +33,7 @@ export {
   type AgentRows,
   actionRows,
   asColumns,
+  consecutiveRows,
   joinRows,
   observationRows,
   selectRows,
@@ -90,6 +91,13 @@ export {
   sumMixer,
 } from "./mixers.ts";
 export { jointValue, type PayoffGraph, type PayoffGraphOptions, payoffGraph } from "./payoff-graph.ts";
+export {
+  chosenActions,
+  type PolicyHead,
+  type PolicyOutput,
+  policyHead,
+  policyHeadKinds,
+} from "./policy-heads.ts";
 export { sharedNetwork } from "./shared-network.ts";
 export {
   drawActions,

@@ -46,6 +46,7 @@ export function sharedNetwork(
       apply: (views: Views, [inputs]) => [back(one.apply(views, [wide(inputs)])[0])],
       layer: (views, _group, layer, inputs) => back(one.layer(views, 0, layer, wide(inputs))),
       stacks: (views, _group, layer) => one.stacks(views, 0, layer),
+      logDeviations: (views) => one.logDeviations(views, 0),
       alone: (agent) => serving([agent]),
     };
   };

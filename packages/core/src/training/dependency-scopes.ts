@@ -86,9 +86,9 @@ export function criticScopes(graphs: CouplingGraphs, config: ScopeSettings): rea
   });
 }
 
-/** In words, for the facts of a run. */
-export function describeScopes(scopes: readonly CriticScope[]): string {
+/** In words, for the facts of a run. @param what critics are told of agents */
+export function describeScopes(scopes: readonly CriticScope[], what = "states and actions"): string {
   const sizes = scopes.map(({ told }) => told.length);
   const [fewest, most] = [Math.min(...sizes), Math.max(...sizes)];
-  return `each of states and actions of ${fewest === most ? most : `${fewest} to ${most}`} of ${scopes.length} agents`;
+  return `each of ${what} of ${fewest === most ? most : `${fewest} to ${most}`} of ${scopes.length} agents`;
 }

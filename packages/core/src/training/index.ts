@@ -3,6 +3,7 @@
  */
 export { actorPolicy } from "./actor-policy.ts";
 export { type AgentLearnable, agentLearnable } from "./agent-learnable.ts";
+export { type AgentPolicies, agentPolicies, modalPolicy } from "./agent-policies.ts";
 export {
   type Algorithm,
   DivergenceError,
@@ -46,7 +47,7 @@ export { type ActorsNow, deterministicPolicy, jointActions } from "./determinist
 export { doubleQ, type Experience, mixed, temporalDifference } from "./double-q.ts";
 export { equalAgents } from "./equal-agents.ts";
 export { greedyPolicy, writeOneHot } from "./greedy-policy.ts";
-export type { JointPolicy } from "./joint-policy.ts";
+export { evaluateGreedily, evaluationCopies, type JointPolicy } from "./joint-policy.ts";
 export { measureAttention } from "./measure-attention.ts";
 export { meanMetrics, trainMetrics } from "./metrics.ts";
 export {
