@@ -581,6 +581,37 @@ const defects: readonly [string, EnvFactory, string, string][] = [
     "shape 0: x is NaN",
   ],
   [
+    "a shape that turns inside out later in the episode",
+    pushing((env) => {
+      let steps = 0;
+      return {
+        reset(rng) {
+          steps = 0;
+          env.reset(rng);
+        },
+        step(actions) {
+          steps++;
+          return env.step(actions);
+        },
+        scene: () => ({ width: 1, height: 1, shapes: [{ kind: "circle", x: 0, y: 0, radius: 1 - steps }] }),
+      };
+    }),
+    "scene",
+    "after 2 steps shape 0: radius is -1, expected at least 0",
+  ],
+  [
+    "a shape that is more than there",
+    pushing(() => ({
+      scene: () => ({
+        width: 1,
+        height: 1,
+        shapes: [{ kind: "text", x: 0, y: 0, text: "a", size: 1, opacity: 2 }],
+      }),
+    })),
+    "scene",
+    "opacity is 2, expected a number of [0, 1]",
+  ],
+  [
     "a table of the wrong size",
     pushing(() => ({ model: () => ({ ...pushingModel(), reward: new Float64Array(11) }) })),
     "model tables",

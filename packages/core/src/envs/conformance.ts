@@ -2,7 +2,7 @@ import { createRng, type Rng } from "../random/index.ts";
 import { maskSize } from "./actions.ts";
 import { couplingProblem } from "./coupling-conformance.ts";
 import type { EnvFactory } from "./definition.ts";
-import type { ActionSpace, Env, EnvSpec, FiniteModel, Outcome } from "./env.ts";
+import type { ActionSpace, Env, EnvSpec, FiniteModel, Outcome, Scene } from "./env.ts";
 import { chooseActions, playRandomly } from "./random-play.ts";
 
 /** Steps of random play compared with a model. */
@@ -393,17 +393,39 @@ function snapshotProblem(factory: EnvFactory, episodes: number, rng: Rng): strin
   return undefined;
 }
 
+/** Every moment of an episode can be drawn. */
 function sceneProblem(env: Env, rng: Rng): string | undefined {
-  env.reset(rng);
-  const { width, height, shapes } = env.scene();
-  if (!(width > 0 && height > 0)) return `size is ${width} x ${height}`;
+  const choices = rng.split("actions");
+  env.reset(rng.split("env"));
+  let ended = false;
+  for (let step = 0; ; step++) {
+    const problem = pictureProblem(env.scene());
+    if (problem !== undefined) return `after ${step} steps ${problem}`;
+    if (ended || step === env.spec.horizon) return undefined;
+    const { terminated, truncated } = playRandomly(env, choices);
+    ended = terminated || truncated;
+  }
+}
+
+function pictureProblem({ left = 0, top = 0, width, height, shapes }: Scene): string | undefined {
+  if (![left, top, width, height].every(Number.isFinite) || !(width > 0 && height > 0)) {
+    return `size is ${width} x ${height} from (${left}, ${top})`;
+  }
   for (const [k, shape] of shapes.entries()) {
     for (const [key, value] of Object.entries(shape)) {
       if (typeof value === "number" && !Number.isFinite(value)) return `shape ${k}: ${key} is ${value}`;
+      if (typeof value === "number" && notNegative.includes(key) && value < 0) {
+        return `shape ${k}: ${key} is ${value}, expected at least 0`;
+      }
     }
+    const { opacity = 1 } = shape;
+    if (opacity < 0 || opacity > 1) return `shape ${k}: opacity is ${opacity}, expected a number of [0, 1]`;
   }
   return undefined;
 }
+
+/** Properties of shapes that are sizes. */
+const notNegative = ["radius", "width", "height", "strokeWidth", "size"];
 
 /** Whether a model leaves nothing to chance. */
 function nothingRandom(model: FiniteModel | undefined): boolean {

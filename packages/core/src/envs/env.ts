@@ -79,42 +79,67 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-/** A picture of the present moment for viewers: shapes in a plane of the scene's own units. */
+/**
+ * A picture of the present moment for viewers: shapes in a plane of the scene's own units, `y` downwards, each drawn over those
+ * before it. Where all moments of an episode have the same kinds of shapes in the same order, viewers can let them move.
+ */
 export interface Scene {
+  /** Coordinates of the upper left corner; 0 when left out. */
+  readonly left?: number;
+  readonly top?: number;
   readonly width: number;
   readonly height: number;
   readonly caption?: string;
   readonly shapes: readonly SceneShape[];
 }
+
+/** How a shape is drawn. */
+interface SceneStyle {
+  readonly fill?: string;
+  readonly stroke?: string;
+  /** In units of the scene; viewers choose a fine line when left out. */
+  readonly strokeWidth?: number;
+  /** From 0, which cannot be seen, to 1, the default. */
+  readonly opacity?: number;
+}
 export type SceneShape =
-  | {
+  | (SceneStyle & {
       readonly kind: "circle";
       readonly x: number;
       readonly y: number;
       readonly radius: number;
-      readonly fill?: string;
-      readonly stroke?: string;
+      /** Short text in the middle, left out where it has no room. */
       readonly label?: string;
-    }
-  | {
+    })
+  | (SceneStyle & {
       readonly kind: "rectangle";
       readonly x: number;
       readonly y: number;
       readonly width: number;
       readonly height: number;
-      readonly fill?: string;
-      readonly stroke?: string;
+      /** Short text in the middle, left out where it has no room. */
       readonly label?: string;
-    }
-  | {
+    })
+  | (Omit<SceneStyle, "fill"> & {
       readonly kind: "line";
       readonly x1: number;
       readonly y1: number;
       readonly x2: number;
       readonly y2: number;
-      readonly stroke?: string;
-      readonly strokeWidth?: number;
-    };
+      /** Whether it ends in an arrowhead, at `x2`, `y2`. */
+      readonly arrow?: boolean;
+    })
+  | (Pick<SceneStyle, "fill" | "opacity"> & {
+      readonly kind: "text";
+      /** Where it starts, is centred or ends, at half its height. */
+      readonly x: number;
+      readonly y: number;
+      readonly text: string;
+      /** Height of its letters, in units of the scene. */
+      readonly size: number;
+      /** `"middle"` when left out. */
+      readonly anchor?: "start" | "middle" | "end";
+    });
 
 /**
  * A cooperative environment (Dec-POMDP or cooperative Markov game) of `N` agents.
