@@ -253,6 +253,13 @@ describe("bad input is one line, exit code 2, and leaves nothing behind", () => 
     ["trian", /unknown command "trian": expected one of train, .*Did you mean "train"\?$/],
     ["train mapo aloha", /unknown algorithm "mapo": .*Did you mean "mappo"\?$/],
     ["train mappo alhoa", /unknown environment "alhoa": .*Did you mean "aloha"\?$/],
+    ["train mappo mpe/sprad", /unknown environment "mpe\/sprad": .*Did you mean "mpe\/spread"\?$/],
+    ["train mappo simple_tag", /unknown environment "simple_tag": .*Did you mean "mpe\/tag"\?$/],
+    ["train mappo mpe/tag env.opponents=noop", /mpe\/tag\.opponents: expected protocol=team beside it/],
+    [
+      "train mappo mpe/spread env.agents=0",
+      /mpe\/spread\.agents: expected an integer at least 1 .*\(got 0\)$/,
+    ],
     ["train mappo ./missing.ts", /environment \.\/missing\.ts: there is no such file$/],
     ["train mappo", /missing required argument "env"; usage: corral train /],
     ["train mappo aloha clip", /"clip": expected key=value$/],

@@ -8,20 +8,19 @@ import type { Context } from "./context.ts";
 
 /** An environment that was asked for. */
 interface Found {
-  /** As it goes into the specification of a run: a name of the table, or the whole path of a module. */
+  /** As it goes into the specification of a run: a name of the table, never an alias, or the whole path of a module. */
   readonly env: string;
   readonly definition: EnvDefinition;
 }
 
 /**
- * An environment by its name, or by the path of a module that a user wrote.
+ * An environment by its name or alias, or by the path of a module that a user wrote.
  *
  * @throws InputError when there is neither, or the module cannot be imported or exports something else
  */
 export async function findEnvironment(nameOrPath: string, context: Context): Promise<Found> {
-  if (Object.hasOwn(environments, nameOrPath)) {
-    const definition = environments[nameOrPath as keyof typeof environments] as EnvDefinition;
-    return { env: nameOrPath, definition };
+  for (const [env, definition] of Object.entries(environments) as [string, EnvDefinition][]) {
+    if (env === nameOrPath || definition.aliases?.includes(nameOrPath)) return { env, definition };
   }
   if (!isModulePath(nameOrPath)) {
     throw unknownName("environment", nameOrPath, Object.keys(environments));

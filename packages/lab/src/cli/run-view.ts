@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { quantile } from "corral/stats";
 import pc from "picocolors";
 import { sparkline } from "../plot/index.ts";
-import { type MetricsLine, type Run, readMetricsLines } from "../runs/index.ts";
+import { isModulePath, type MetricsLine, type Run, readMetricsLines } from "../runs/index.ts";
 import { brief, table } from "./output.ts";
 import { asTyped } from "./settings.ts";
 
@@ -13,7 +13,8 @@ export function runTitle({ spec }: Pick<Run, "spec">): string {
     ...Object.entries(spec.envConfig).map(([key, value]) => `env.${key}=${asTyped(value)}`),
   ];
   const words = settings.length === 0 ? "" : ` ${settings.join(" ")}`;
-  return `${spec.algorithm} on ${basename(spec.env)}${words}, seed ${spec.seed}`;
+  const env = isModulePath(spec.env) ? basename(spec.env) : spec.env;
+  return `${spec.algorithm} on ${env}${words}, seed ${spec.seed}`;
 }
 
 /** The last value of every metric of a run. */

@@ -69,8 +69,12 @@ export function createResolver(
   };
 }
 
-/** Whether an environment is given by the path of a module: a name has neither a directory nor a module's ending. */
-export const isModulePath = (env: string): boolean => isAbsolute(env) || /[/\\]|\.[cm]?[jt]s$/.test(env);
+/**
+ * Whether an environment is given by the path of a module, which starts at the root or with a dot or has a module's ending;
+ * names have neither, but may have parts (`mpe/tag`).
+ */
+export const isModulePath = (env: string): boolean =>
+  isAbsolute(env) || /^\.{1,2}[/\\]|\.[cm]?[jt]s$/.test(env);
 
 async function importEnv(path: string, importModule: (url: string) => Promise<unknown>): Promise<unknown> {
   try {

@@ -6,6 +6,7 @@ import { unknownName } from "corral/errors";
 import pc from "picocolors";
 import {
   finishedRun,
+  isModulePath,
   type MetricsLine,
   type NewRun,
   openRun,
@@ -81,7 +82,7 @@ export async function resume(context: Context, directory: string, options: Commo
 
 /** One directory for each thing to compute, with a name that can be read. */
 function defaultDirectory(spec: RunSpec): string {
-  const env = basename(spec.env, extname(spec.env));
+  const env = isModulePath(spec.env) ? basename(spec.env, extname(spec.env)) : spec.env.replaceAll("/", "-");
   const seed = String(spec.seed).replace(/[^\w-]+/g, "_");
   return join("runs", `${spec.algorithm}-${env}-seed${seed}-${runIdentity(spec).slice(0, 8)}`);
 }
