@@ -196,6 +196,10 @@ test("benchEnvs measures every environment with one, 32 and 64 copies", () => {
   );
   // 64 calls in one millisecond of the ticking clock.
   expect(rows[1].stepsPerSecond).toBe(32 * 64_000);
+  expect(rows[1].reference).toBeUndefined();
+  const tag = rows.find(({ env, copies }) => env === "mpe/tag" && copies === 1);
+  expect(tag?.reference).toEqual({ stepsPerSecond: 2800, ratio: 64_000 / 2800 });
+  expect(envTable(rows)).toMatch(/^mpe\/tag +4 +1 +64,?000 +2,?800 +23x$/m);
   expect(envTable(rows)).toContain("aloha");
 });
 

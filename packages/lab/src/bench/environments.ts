@@ -2,6 +2,7 @@ import {
   configureEnv,
   drawActions,
   type EnvDefinition,
+  type EnvironmentName,
   environments,
   jointActionSize,
   maskSize,
@@ -18,7 +19,24 @@ export interface EnvRow {
   readonly copies: number;
   /** Steps per second, summed over the copies, under random actions; observations, states and resets included. */
   readonly stepsPerSecond: number;
+  /** The public implementation, where its speed is known. */
+  readonly reference?: { readonly stepsPerSecond: number; readonly ratio: number };
 }
+
+/**
+ * Steps per CPU second of the particle environments in Python (MPE2 1.1.0, parallel API, random discrete actions), as stated for a
+ * machine of this kind: they are not measured here.
+ */
+const STATED: Partial<Record<EnvironmentName, number>> = {
+  "mpe/reference": 9200,
+  "mpe/push": 9200,
+  "mpe/world-comm": 570,
+  "mpe/speaker-listener": 12_100,
+  "mpe/crypto": 8100,
+  "mpe/tag": 2800,
+  "mpe/spread": 4200,
+  "mpe/adversary": 6500,
+};
 
 const COPIES = [1, 32, 64] as const;
 /** Joint actions prepared beforehand and played in turn, so that drawing them is not timed. */
@@ -40,14 +58,17 @@ export function benchEnvs({
 }): readonly EnvRow[] {
   const rows: EnvRow[] = [];
   // biome-ignore lint/suspicious/noExplicitAny: each table entry has a config type of its own.
-  for (const definition of Object.values(environments) as readonly EnvDefinition<any>[]) {
+  for (const [env, definition] of Object.entries(environments) as [EnvironmentName, EnvDefinition<any>][]) {
+    const stated = STATED[env];
     for (const copies of COPIES) {
       const { step, agents } = randomPlay(definition, {}, copies);
+      const stepsPerSecond = copies * callsPerSecond(now, step, turn);
       const row = {
-        env: definition.name,
+        env,
         agents,
         copies,
-        stepsPerSecond: copies * callsPerSecond(now, step, turn),
+        stepsPerSecond,
+        ...(stated && { reference: { stepsPerSecond: stated, ratio: stepsPerSecond / stated } }),
       };
       rows.push(row);
       onRow?.(row);

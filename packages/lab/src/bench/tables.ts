@@ -205,12 +205,14 @@ export function tabularTable(rows: readonly TabularRow[]): string {
 /** Speed of environments alone. */
 export function envTable(rows: readonly EnvRow[]): string {
   return align([
-    ["environment", "agents", "copies", "steps/s"],
-    ...rows.map(({ env, agents, copies, stepsPerSecond }) => [
+    ["environment", "agents", "copies", "steps/s", "MPE2 1.1.0 in Python, stated", "ratio"],
+    ...rows.map(({ env, agents, copies, stepsPerSecond, reference }) => [
       env,
       String(agents),
       String(copies),
       whole(stepsPerSecond),
+      reference === undefined ? "" : whole(reference.stepsPerSecond),
+      reference === undefined ? "" : `${whole(reference.ratio)}x`,
     ]),
   ]);
 }
