@@ -5,7 +5,12 @@ import type { AlohaEnv } from "./aloha.ts";
  * A policy written by hand: fills `actions` `[N]` for the backlogs `[N]` it is shown. Such policies see more than
  * one agent does; figures draw their returns as reference lines.
  */
-export type AlohaPolicy = (backlogs: ArrayLike<number>, step: number, rng: Rng, actions: Int32Array) => void;
+export type AlohaPolicy = (
+  backlogs: ArrayLike<number>,
+  step: number,
+  rng: Rng,
+  actions: Int32Array | Float64Array,
+) => void;
 
 /** Even agents send on even steps and odd agents on odd ones, each only with a message: close to the optimum. */
 export const alternateSets: AlohaPolicy = (backlogs, step, _rng, actions) => {

@@ -1,13 +1,8 @@
 import type { Rng } from "../random/index.ts";
 import { drawActions, jointActionSize } from "./actions.ts";
+import type { ControlPolicy } from "./control-policy.ts";
 import type { EnvFactory } from "./definition.ts";
 import type { Env, EnvSpec } from "./env.ts";
-
-/**
- * A policy written by hand: fills a joint action for the state `[S]` it is shown and the step, counted from 0. Such policies
- * may see more than any one agent does; figures draw their returns as reference lines.
- */
-export type ControlPolicy = (state: ArrayLike<number>, step: number, rng: Rng, actions: Float64Array) => void;
 
 /** The same joint action at every step. */
 export function constantActions(constant: ArrayLike<number>): ControlPolicy {

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { InputError } from "../errors.ts";
 import { parseConfig } from "./config.ts";
+import type { ReferencePolicies } from "./control-policy.ts";
 import type { Env } from "./env.ts";
 import type { GoldenSchema } from "./golden.ts";
 
@@ -18,6 +19,8 @@ export interface EnvDefinition<Config = unknown> {
   /** Settings with their defaults: `z.strictObject({ horizon: z.int().min(1).default(25) })`. */
   readonly config: z.ZodType<Config>;
   create(config: Config): Env;
+  /** Policies written by hand, to watch the environment with and to compare with. */
+  policies?(config: Config): ReferencePolicies;
   /** How recorded trajectories of this environment are replayed, where a recording format exists. */
   readonly golden?: GoldenSchema;
 }

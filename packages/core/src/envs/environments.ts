@@ -8,6 +8,13 @@ import { matrixGame } from "./matrix-game.ts";
 import { particleEnvironments } from "./mpe/particle-environments.ts";
 import { oneHot } from "./one-hot.ts";
 import { parity } from "./parity.ts";
+import {
+  alohaReferences,
+  coordinationGameReferences,
+  temperatureReferences,
+  topKReferences,
+  warehouseReferences,
+} from "./reference-policies.ts";
 import { swap } from "./swap.ts";
 import { temperature } from "./temperature.ts";
 import { topK } from "./topk.ts";
@@ -15,9 +22,9 @@ import { warehouse } from "./warehouse.ts";
 
 /** The environments that come with corral, by name. */
 export const environments = {
-  "coordination-game": coordinationGame,
-  aloha: { ...aloha, golden: alohaGolden },
-  topk: topK,
+  "coordination-game": { ...coordinationGame, policies: coordinationGameReferences },
+  aloha: { ...aloha, golden: alohaGolden, policies: alohaReferences },
+  topk: { ...topK, policies: topKReferences },
   agreement,
   "latent-agreement": latentAgreement,
   swap,
@@ -25,8 +32,8 @@ export const environments = {
   "exactly-k": exactlyK,
   parity,
   "matrix-game": matrixGame,
-  warehouse,
-  temperature,
+  warehouse: { ...warehouse, policies: warehouseReferences },
+  temperature: { ...temperature, policies: temperatureReferences },
   ...particleEnvironments,
 } as const;
 

@@ -22,12 +22,12 @@ export {
 } from "./conformance.ts";
 export {
   averageReturn,
-  type ControlPolicy,
   constantActions,
   followPlan,
   playControl,
   uniformActions,
 } from "./control-policies.ts";
+export type { ControlPolicy, ReferencePolicies } from "./control-policy.ts";
 export {
   type CoordinationGameConfig,
   coordinationGameModel,
@@ -58,6 +58,13 @@ export {
   solveLinearQuadratic,
   stationaryGain,
 } from "./linear-quadratic.ts";
+export {
+  playScenes,
+  recordScenes,
+  type SceneMoment,
+  type SceneRecord,
+  type SceneRecorder,
+} from "./record-scenes.ts";
 export { inputLimit, type TemperatureConfig } from "./temperature.ts";
 export {
   affineInputs,

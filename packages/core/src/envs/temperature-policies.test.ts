@@ -1,12 +1,7 @@
 import { expect, test } from "vitest";
 import { createRng } from "../random/index.ts";
-import {
-  averageReturn,
-  type ControlPolicy,
-  constantActions,
-  playControl,
-  uniformActions,
-} from "./control-policies.ts";
+import { averageReturn, constantActions, playControl, uniformActions } from "./control-policies.ts";
+import type { ControlPolicy } from "./control-policy.ts";
 import { configureEnv } from "./definition.ts";
 import { stationaryGain } from "./linear-quadratic.ts";
 import { temperature } from "./temperature.ts";

@@ -1,4 +1,4 @@
-import type { ControlPolicy } from "./control-policies.ts";
+import type { ControlPolicy } from "./control-policy.ts";
 import {
   type AffineGain,
   costOfGain,

@@ -1,5 +1,6 @@
 import { InputError } from "../errors.ts";
-import { type ControlPolicy, constantActions } from "./control-policies.ts";
+import { constantActions } from "./control-policies.ts";
+import type { ControlPolicy } from "./control-policy.ts";
 import { softmaxShares } from "./softmax-shares.ts";
 import { type WarehouseConfig, warehouseNetwork } from "./warehouse.ts";
 
