@@ -136,7 +136,7 @@ const returns = { name: "eval/return", label: "return", unit: "per episode", bet
 
 const metrics = {
   nine: { ...returns, domain: [-10, 0] },
-  ring: { ...returns, domain: [-100, -10], logarithmic: true },
+  ring: { ...returns, domain: [-200, -10], logarithmic: true },
   temperature: {
     ...returns,
     label: "return by zone",
