@@ -171,6 +171,24 @@ const operatorCases: Record<string, GradientCase | readonly GradientCase[]> = {
       apply: (a, b, c) => ops.gemm(a, b, c, { transposeA: true, transposeB: true }),
     },
   ],
+  stackedAffine: [
+    {
+      shapes: [
+        [2, 3, 4],
+        [2, 4, 5],
+        [2, 3, 1],
+      ],
+      apply: (w, x, b) => ops.stackedAffine(w, x, b),
+    },
+    {
+      shapes: [
+        [2, 3, 4],
+        [1, 4, 5],
+        [2, 3, 1],
+      ],
+      apply: (w, x, b) => ops.stackedAffine(w, x, b, { rectified: true }),
+    },
+  ],
   gather: [
     { shapes: [[4, 3]], apply: (a) => ops.gather(a, indices([3, 0, 3, 1, 1])) },
     { shapes: [[70, 2]], apply: (a) => ops.gather(a, indices([69, 0, 69, 1])) },
@@ -216,6 +234,7 @@ const withoutGradient = [
   "sign",
   "stopGradient",
   "sumTo",
+  "unitStep",
 ];
 
 const functionCases: Record<string, GradientCase | readonly GradientCase[]> = {

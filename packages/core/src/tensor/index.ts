@@ -54,11 +54,13 @@ export {
   softmax,
   split,
   sqrt,
+  stackedAffine,
   stopGradient,
   sub,
   sum,
   tanh,
   transpose,
+  unitStep,
   where,
 } from "./ops.ts";
 export * from "./optim.ts";

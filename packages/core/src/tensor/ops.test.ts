@@ -97,6 +97,10 @@ const cases: Record<string, readonly (readonly [Expr, Nested])[]> = {
   sign: [[ops.sign(vector(-2, 0, 3)), [-1, 0, 1]]],
   floor: [[ops.floor(vector(-1.5, 1.5, 2)), [-2, 1, 2]]],
   relu: [[ops.relu(vector(-2, 3)), [0, 3]]],
+  unitStep: [
+    [ops.unitStep(vector(0, 1e-300, 3)), [0, 1, 1]],
+    [ops.unitStep(ops.constant("float32", [4], [0, 1.2e-38, 0.5, 3e38])), [0, 1, 1, 1]],
+  ],
   tanh: [[ops.tanh(vector(0, Math.atanh(0.5))), [0, 0.5]]],
   sigmoid: [[ops.sigmoid(vector(0, Math.log(3))), [0.5, 0.75]]],
   sin: [[ops.sin(vector(0, Math.PI / 2)), [0, 1]]],
@@ -305,6 +309,23 @@ const cases: Record<string, readonly (readonly [Expr, Nested])[]> = {
     [ops.gemm(counted, matrix([1], [10]), undefined, { transposeA: true }), [[41], [52], [63]]],
     [ops.gemm(counted, matrix([1, 10, 100]), undefined, { transposeB: true }), [[321], [654]]],
   ],
+  stackedAffine: (["float32", "float64"] as const).flatMap((dtype) => {
+    const stack = (shape: readonly number[], values: readonly number[]): Expr =>
+      ops.constant(dtype, shape, values);
+    const weights = stack([2, 2, 2], [10, 1, 0, 1, -1, 0, -2, 1]);
+    const columns = stack([2, 2, 2], [1, 2, 1, 2, 1, -2, -3, -1]);
+    const biases = stack([2, 2, 1], [100, 202, 0, 0]);
+    const first = [
+      [111, 122],
+      [203, 204],
+    ];
+    const second = (...rows: readonly (readonly number[])[]): Nested => [first, rows];
+    return [
+      [ops.stackedAffine(weights, columns, biases), second([-1, 2], [-5, 3])],
+      [ops.stackedAffine(weights, columns, biases, { rectified: true }), second([0, 2], [0, 3])],
+      [ops.stackedAffine(weights, stack([1, 2, 2], [1, 2, 1, 2]), biases), second([-1, -2], [-1, -2])],
+    ] as const;
+  }),
   gather: [
     [
       ops.gather(counted, integers(1, 0, 1)),

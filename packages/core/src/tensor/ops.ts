@@ -271,8 +271,16 @@ const sqrtOp: Op = direct("sqrt", "Sqrt", (e, [g]) => [div(mul(g!, 0.5), e)]);
 const absOp: Op = direct("abs", "Abs", ({ inputs: [a] }, [g]) => [mul(g!, sign(a))]);
 const signOp: Op = direct("sign", "Sign");
 const floorOp: Op = direct("floor", "Floor");
-// A product with 0 or 1 is faster than a comparison and a choice.
-const reluOp: Op = direct("relu", "Relu", (e, [g]) => [mul(g!, cast(cast(e, "bool"), e.dtype))]);
+/** For values that are not below 0. A product with 0 or 1 is faster than a comparison and a choice. */
+const unitStepOp: Op = {
+  name: "unitStep",
+  lower(e, [a], to) {
+    // In one pass: the factor takes every positive float32 beyond 1, where a hard sigmoid ends.
+    if (e.dtype === "float32") return to.node("HardSigmoid", [a], { alpha: 3e38, beta: 0 });
+    return to.node("Cast", to.node("Cast", [a], { to: elementType("bool") }), { to: elementType(e.dtype) });
+  },
+};
+const reluOp: Op = direct("relu", "Relu", (e, [g]) => [mul(g!, unitStep(e))]);
 const tanhOp: Op = direct("tanh", "Tanh", (e, [g]) => [mul(g!, sub(1, mul(e, e)))]);
 const sigmoidOp: Op = direct("sigmoid", "Sigmoid", (e, [g]) => [mul(g!, mul(e, sub(1, e)))]);
 const sinOp: Op = direct("sin", "Sin", ({ inputs: [a] }, [g]) => [mul(g!, cos(a))]);
@@ -288,6 +296,8 @@ export const sign = (a: Expr): Expr => unary(signOp, a);
 /** Largest whole number not above; no gradient. */
 export const floor = (a: Expr): Expr => unary(floorOp, a);
 export const relu = (a: Expr): Expr => unary(reluOp, a);
+/** 1 where `a`, which is nowhere below 0, is positive, else 0; no gradient. The slope of `relu`, from what it gives. */
+export const unitStep = (a: Expr): Expr => unary(unitStepOp, a);
 export const tanh = (a: Expr): Expr => unary(tanhOp, a);
 export const sigmoid = (a: Expr): Expr => unary(sigmoidOp, a);
 export const sin = (a: Expr): Expr => unary(sinOp, a);
@@ -823,6 +833,79 @@ export function gemm(
   return expr(gemmOp, c === undefined ? [a, b] : [a, b, c], [m, n], a.dtype, {
     transposeA: transposeA ? 1 : 0,
     transposeB: transposeB ? 1 : 0,
+  });
+}
+
+/** Inputs: weights `[G, out, in]`, columns `[G, in, B]`, biases `[G, out, 1]`. */
+const stackedAffineOp: Op = {
+  name: "stackedAffine",
+  lower(e, [weights, columns, biases], to) {
+    const [{ shape: maps }, { shape: samples }] = e.inputs;
+    const [count, outputs, inputs] = maps;
+    const as = (name: string, ...shape: number[]): string =>
+      to.node("Reshape", [name, to.integers(shape)])[0];
+    const activated = (name: string): string =>
+      e.attributes.rectified === 1 ? to.node("Relu", [name])[0] : name;
+    if (e.dtype !== "float32") {
+      const product = to.node("MatMul", [weights, columns]);
+      return [activated(to.node("Add", [...product, biases])[0])];
+    }
+    // A convolution of width 1 with a group of channels for each map: one pass adds biases and rectifies, in the cache.
+    const channels = to.node(
+      "Conv",
+      [
+        as(columns, 1, count * inputs, samples[2]),
+        as(weights, count * outputs, inputs, 1),
+        as(biases, count * outputs),
+      ],
+      { group: count },
+    )[0];
+    return [as(activated(channels), ...e.shape)];
+  },
+  vjp(e, [g]) {
+    const [weights, columns] = e.inputs;
+    const upstream = e.attributes.rectified === 1 ? mul(g!, unitStep(e)) : g!;
+    return [
+      matMul(upstream, swapLast(columns)),
+      matMul(swapLast(weights), upstream),
+      sum(upstream, [2], true),
+    ];
+  },
+};
+
+/**
+ * `G` affine maps side by side, each of its own columns or all of the same: `W x + b`, `[G, out, in]`, `[G or 1, in, B]` and
+ * `[G, out, 1]` to `[G, out, B]`.
+ *
+ * @param rectified whether `relu` follows
+ */
+export function stackedAffine(
+  weights: Expr,
+  columns: Expr,
+  biases: Expr,
+  { rectified = false }: { readonly rectified?: boolean } = {},
+): Expr {
+  floatType("stackedAffine", weights.dtype);
+  const [count, outputs, inputs] = weights.shape;
+  const shape = [count, outputs, columns.shape[2]];
+  const shared = columns.shape[0] === 1;
+  const fits =
+    weights.shape.length === 3 &&
+    sameShape(columns.shape, [shared ? 1 : count, inputs, shape[2]]) &&
+    sameShape(biases.shape, [count, outputs, 1]);
+  if (!fits || columns.dtype !== weights.dtype || biases.dtype !== weights.dtype) {
+    const [maps, samples, offsets] = [weights, columns, biases].map(
+      (each) => `${each.dtype} ${showShape(each.shape)}`,
+    );
+    throw new ShapeError("stackedAffine", `${maps}, ${samples} and ${offsets} do not fit`);
+  }
+  if (shared && count > 1) {
+    const one = [1, count * outputs];
+    const [map, offsets] = [reshape(weights, [...one, inputs]), reshape(biases, [...one, 1])];
+    return reshape(stackedAffine(map, columns, offsets, { rectified }), shape);
+  }
+  return expr(stackedAffineOp, [weights, columns, biases], shape, weights.dtype, {
+    rectified: rectified ? 1 : 0,
   });
 }
 

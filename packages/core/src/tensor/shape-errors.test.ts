@@ -66,6 +66,7 @@ const operatorCases: Record<string, readonly (readonly [() => unknown, string])[
       sigmoid: ops.sigmoid,
       sin: ops.sin,
       cos: ops.cos,
+      unitStep: ops.unitStep,
     }).map(([name, apply]) => [name, [[() => apply(whole), "needs a float, got int32"]]] as const),
   ),
   clip: [
@@ -152,6 +153,24 @@ const operatorCases: Record<string, readonly (readonly [() => unknown, string])[
     [() => ops.matMul(matrix, leaf([3])), "float32 [2, 3] and float32 [3] do not multiply"],
     [() => ops.matMul(leaf([2, 2, 3]), leaf([4, 3, 2])), "shapes [2] and [4] cannot be broadcast together"],
     [() => ops.matMul(leaf([1, 1], "bool"), leaf([1, 1], "bool")), "takes numbers, got bool"],
+  ],
+  stackedAffine: [
+    [
+      () => ops.stackedAffine(leaf([2, 3, 4]), leaf([2, 5, 1]), leaf([2, 3, 1])),
+      "float32 [2, 3, 4], float32 [2, 5, 1] and float32 [2, 3, 1] do not fit",
+    ],
+    [
+      () => ops.stackedAffine(leaf([3, 3, 4]), leaf([2, 4, 1]), leaf([3, 3, 1])),
+      "float32 [3, 3, 4], float32 [2, 4, 1] and float32 [3, 3, 1] do not fit",
+    ],
+    [
+      () => ops.stackedAffine(leaf([1, 2, 3]), leaf([1, 3, 5]), leaf([2])),
+      "float32 [1, 2, 3], float32 [1, 3, 5] and float32 [2] do not fit",
+    ],
+    [
+      () => ops.stackedAffine(leaf([1, 2, 3], "int32"), leaf([1, 3, 5]), leaf([1, 2, 1])),
+      "needs a float, got int32",
+    ],
   ],
   gemm: [
     [() => ops.gemm(leaf([1, 2, 3]), matrix), "needs two matrices, got [1, 2, 3] and [2, 3]"],
