@@ -179,6 +179,20 @@ export const mastacPg: Algorithm<MastacPgConfig> = {
   source: "MABN (theorem 3.7 b)",
   config: configSchema,
   presets: {
+    temperature: {
+      description: "for zones: linear policies at 1e-2, rewards in hundredths",
+      config: {
+        actorHidden: [],
+        actorLearningRate: 1e-2,
+        criticLearningRate: 3e-3,
+        discount: 0.9,
+        rewardScale: 0.01,
+      },
+    },
+    warehouses: {
+      description: "for nine warehouses and their ring: larger steps",
+      config: { actorLearningRate: 3e-3, criticLearningRate: 3e-3 },
+    },
     reinforce: {
       description: "the score function as the paper writes it, weighted with critics of states and actions",
       config: { estimator: "reinforce", weights: "action-values" },
