@@ -58,6 +58,7 @@ export {
   solveLinearQuadratic,
   stationaryGain,
 } from "./linear-quadratic.ts";
+export { greedyAssignment } from "./mpe/spread-policies.ts";
 export {
   playScenes,
   recordScenes,

@@ -4,6 +4,7 @@ import { push } from "./push.ts";
 import { reference } from "./reference.ts";
 import { speakerListener } from "./speaker-listener.ts";
 import { spread } from "./spread.ts";
+import { spreadReferences } from "./spread-policies.ts";
 import { tag } from "./tag.ts";
 import { worldComm } from "./world-comm.ts";
 
@@ -18,6 +19,6 @@ export const particleEnvironments = {
   "mpe/speaker-listener": speakerListener,
   "mpe/crypto": cryptoGame,
   "mpe/tag": tag,
-  "mpe/spread": spread,
+  "mpe/spread": { ...spread, policies: spreadReferences },
   "mpe/adversary": adversaryGame,
 } as const;
