@@ -56,7 +56,7 @@ describe("the exact price of anarchy", () => {
     const rng = createRng(1);
     const drawn = { adjacency: new Uint8Array(8 * 9), order: new Int32Array(8 * 3) };
     for (let s = 0; s < 8; s++) {
-      policy.dagSource.draw(s, drawn, { scores: model.dependency, rng });
+      parseDagSource(dag, 3, true).draw(s, drawn, { scores: model.dependency, rng });
       for (let k = 0; k < draws; k++) {
         const copy = s * draws + k;
         actor.observations.set(model.observations.subarray(s * 9, s * 9 + 9), copy * 9);

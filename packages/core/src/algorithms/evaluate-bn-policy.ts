@@ -1,7 +1,7 @@
 /** Measuring Bayesian-network joint policies: by playing, and exactly where the game is finite and small. */
 import { type EnvFactory, type FiniteModel, vectorise } from "../envs/index.ts";
 import { writeMasks } from "../learn/index.ts";
-import { type BnPolicy, conditionalRowBuilder, dagWriter, meanDensity } from "../models/index.ts";
+import { type BnPolicy, conditionalRowBuilder, isLearned, meanDensity } from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
 import {
   enumerateJointActions,
@@ -14,8 +14,18 @@ import { endedEpisode, type Metrics } from "../training/index.ts";
 /** DAG draws averaged over in every state where the DAG is random; evaluations then differ by about .001. */
 const DAG_DRAWS = 32;
 
+/** How much of its exploration a policy keeps while it is measured. */
+export interface EvaluationMode {
+  /** Learned DAGs: the likeliest in each state, or chosen under noise as in training. */
+  readonly evaluationDag: "likeliest" | "noisy";
+  /** Each agent's most likely action given its parents' actions, or one drawn. */
+  readonly evaluationActions: "greedy" | "sampled";
+}
+
+const GREEDY: EvaluationMode = { evaluationDag: "likeliest", evaluationActions: "greedy" };
+
 /**
- * Plays whole episodes side by side, every agent taking its most likely action given its parents' actions.
+ * Plays whole episodes side by side.
  *
  * @returns `eval/return` (mean), `eval/return-deviation` (population standard deviation over episodes),
  * `eval/length`, `eval/dag-density`
@@ -25,12 +35,20 @@ export async function playEpisodes(
   env: EnvFactory,
   episodes: number,
   rng: Rng,
+  mode: EvaluationMode = GREEDY,
 ): Promise<Metrics> {
   const copies = vectorise(env, episodes, rng.split("environments"));
   const { agents } = copies.spec;
   const actor = await policy.actorFor(episodes);
-  const dags = dagWriter(policy.dagSource, episodes, agents);
-  const context = { scores: copies.dependency, rng: rng.split("dag") };
+  const dags = policy.createDagWriter(episodes);
+  const noise = mode.evaluationDag === "noisy" ? "new" : "none";
+  const context = {
+    scores: copies.dependency,
+    observations: copies.observations,
+    rng: rng.split("dag"),
+    noise,
+  } as const;
+  const noiseRng = rng.split("noise");
   const returns = new Float64Array(episodes);
   const lengths = new Int32Array(episodes);
   let running = episodes;
@@ -40,7 +58,8 @@ export async function playEpisodes(
   for (; running > 0; steps++) {
     actor.observations.set(copies.observations);
     if (actor.available !== undefined) writeMasks(copies, actor.available);
-    dags.draw(context, actor.dags, steps === 0 ? undefined : (b) => endedEpisode(copies, b));
+    await dags.draw(context, actor.dags, steps === 0 ? undefined : (b) => endedEpisode(copies, b));
+    if (mode.evaluationActions === "sampled") noiseRng.fillGumbel(actor.noise);
     density += meanDensity(actor.dags.parents, episodes, agents);
     await actor.run();
     copies.step(actor.actions);
@@ -64,13 +83,18 @@ export async function playEpisodes(
 
 /**
  * The joint policy's exact price of anarchy `V(mu) / V*(mu)` on a finite game (Context-aware BN, Section 6.1), for the
- * policy as it explores. Where DAGs are random the policy is the mixture over draws.
+ * policy as it explores. Where DAGs are random the policy is the mixture over draws; learned ones are the likeliest
+ * unless `evaluationDag` says otherwise.
  *
  * A DAG kept for an episode counts as drawn at every step.
  *
  * @returns a function of a stream for the DAG draws; wait for one call to end before the next
  */
-export function exactPriceOfAnarchy(policy: BnPolicy, game: FiniteModel): (rng: Rng) => Promise<number> {
+export function exactPriceOfAnarchy(
+  policy: BnPolicy,
+  game: FiniteModel,
+  { evaluationDag }: Pick<EvaluationMode, "evaluationDag"> = GREEDY,
+): (rng: Rng) => Promise<number> {
   const { agents, observationSize, actions } = policy.actor.options;
   const jointActions = enumerateJointActions(game.actions);
   const count = jointActions.length / agents;
@@ -93,14 +117,16 @@ export function exactPriceOfAnarchy(policy: BnPolicy, game: FiniteModel): (rng: 
     order: new Int32Array(game.states * agents),
   };
   const buildRows = conditionalRowBuilder(policy.actor, questions);
-  const dags = dagWriter(policy.dagSource, game.states, agents);
-  const draws = policy.dagSource.randomness === "none" ? 1 : DAG_DRAWS;
+  const dags = policy.createDagWriter(game.states);
+  const noise = evaluationDag === "noisy" ? "new" : "none";
+  const random = isLearned(policy.dagSource) ? noise === "new" : policy.dagSource.randomness !== "none";
+  const draws = random ? DAG_DRAWS : 1;
 
   return async (rng) => {
     const jointPolicy = new Float64Array(questions);
     const answers = new Float32Array(questions * agents);
     for (let draw = 0; draw < draws; draw++) {
-      dags.draw({ scores: game.dependency, rng }, drawn);
+      await dags.draw({ scores: game.dependency, observations: game.observations, rng, noise }, drawn);
       for (let s = 0; s < game.states; s++) {
         const dag = drawn.parents.subarray(s * agents * agents, (s + 1) * agents * agents);
         for (let a = 0; a < count; a++) parents.set(dag, (s * count + a) * agents * agents);

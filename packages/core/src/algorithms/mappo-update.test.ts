@@ -105,7 +105,7 @@ describe("an update equals PyTorch's", () => {
     const { updater, parameters } = await prepared(recorded);
     expect(Object.keys(parameters()).sort()).toEqual(Object.keys(recorded.shapes).sort());
     for (const { metrics, after } of recorded.updates) {
-      const found = await updater.update(recorded.progress);
+      const found = await updater.update(recorded.progress, 1);
       for (const [name, value] of Object.entries(metrics)) {
         expect(Math.abs(found[name] - value), name).toBeLessThan(2e-6 * Math.max(1, Math.abs(value)));
       }
@@ -157,7 +157,7 @@ describe("samples redrawn in every epoch", () => {
 
       const rng = createRng(0).split("resample");
       const acting = await policy.createActor(samples);
-      dagWriter(policy.dagSource, samples, agents).draw({ rng }, acting.dags);
+      dagWriter(parseDagSource("random(2)", agents, false), samples, agents).draw({ rng }, acting.dags);
       acting.observations.set(rollout.observations);
       rng.fillGumbel(acting.noise);
       await acting.run();
@@ -179,7 +179,7 @@ describe("samples redrawn in every epoch", () => {
         gain += Math.min(ratio * advantage, Math.min(Math.max(ratio, 0.8), 1.2) * advantage);
         largest = Math.max(largest, Math.abs(ratio - 1));
       }
-      const metrics = await updater.update(0);
+      const metrics = await updater.update(0, 1);
       expect(metrics["train/policy-loss"]).toBeCloseTo(-gain / (samples * agents), 5);
       expect(metrics["train/first-ratio-error"]).toBeCloseTo(largest, 5);
       expect(largest).toBeGreaterThan(0.2);

@@ -479,7 +479,7 @@ describe("a time limit", () => {
     const updater = mappoUpdater(engine, config, policy, networks, rollout, rng);
     for (let update = 0; update < 150; update++) {
       await collector.collect();
-      await updater.update(0);
+      await updater.update(0, 1);
     }
     const program = await compile(engine, {
       name: "values",

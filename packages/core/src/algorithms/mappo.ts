@@ -9,6 +9,10 @@
  * a clipped policy step and a clipped value step. Many rows of a batch are equal (few states, few backlogs), so
  * networks are evaluated once for each distinct input, and samples that share agent, input and action are summed: the
  * clipped objective is linear in positive and in negative advantages, so the sum is exact.
+ *
+ * With `dag=learned` networks choose each sample's DAG under noise of its own, which is stored with the sample: the
+ * update chooses again under the same noise, and the policy's loss is the networks' loss too, by way of the parent
+ * inputs that an edge lets through.
  */
 import { z } from "zod";
 import { type EnvBatch, type EnvSpec, type Snapshot, vectorise } from "../envs/index.ts";
@@ -34,15 +38,25 @@ import {
   bnActor,
   bnPolicy,
   type ConditionalRows,
+  choicesOf,
   conditionalLogProbabilities,
   conditionalRowBuilder,
-  dagWriter,
+  type DagBatch,
+  type DagChoices,
+  type DagLearner,
+  dagChoices,
+  dagLearner,
+  dagScoreInputs,
   type JointSamples,
+  jointObservationTable,
+  learnedDagSource,
+  logProbabilitiesUnderDags,
   meanDensity,
   parseDagSource,
 } from "../models/index.ts";
 import type { Rng, RngState } from "../random/index.ts";
 import {
+  abs,
   add,
   capacityFor,
   clip,
@@ -79,14 +93,46 @@ import {
   type Metrics,
 } from "../training/index.ts";
 import { exactPriceOfAnarchy, playEpisodes } from "./evaluate-bn-policy.ts";
+import { annealedPull, annealingSchema, type DensityPull } from "./mappo-annealing.ts";
 
 const configSchema = z.strictObject({
   dag: z
     .string()
     .default("product")
     .describe(
-      "Who reads whose action: product, full, line, 2+3, edges:0>1, heuristic(B), random(B), bernoulli(p)",
+      "Who reads whose action: product, full, line, 2+3, edges:0>1, heuristic(B), random(B), bernoulli(p), learned",
     ),
+  dagOrder: z
+    .enum(["learned", "identity"])
+    .default("learned")
+    .describe("Learned DAGs: a network orders the agents, or they are ordered by number"),
+  edgeNetwork: z
+    .enum(["auto", "mlp", "deep-set", "deep-set-without-identity"])
+    .default("auto")
+    .describe(
+      "Learned DAGs: what gives the edges; auto: a DeepSet over agents where all observe the same, else a perceptron",
+    ),
+  edgeIndexing: z
+    .enum(["agent", "rank"])
+    .default("agent")
+    .describe("Learned DAGs: whether edges belong to pairs of agents (published code) or of ranks (paper)"),
+  densityWeight: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("Learned DAGs: weight of the distance between their mean density and `densityTarget`"),
+  densityTarget: z.number().min(0).max(1).default(0).describe("Learned DAGs: density they are pulled to"),
+  annealing: annealingSchema
+    .optional()
+    .describe("Learned DAGs: from dense to empty in the course of the run, in place of a fixed density"),
+  evaluationDag: z
+    .enum(["likeliest", "noisy"])
+    .default("likeliest")
+    .describe("Learned DAGs: which one evaluations use"),
+  evaluationActions: z
+    .enum(["greedy", "sampled"])
+    .default("greedy")
+    .describe("Whether agents that are evaluated take their likeliest action or draw it"),
   parentInput: z
     .enum(["auto", "actions", "observations-and-actions"])
     .default("auto")
@@ -128,6 +174,13 @@ const configSchema = z.strictObject({
     .positive()
     .default(10)
     .describe("Global norm that gradients are clipped to, actor and critic apart"),
+  dagMaxGradientNorm: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "Global norm that the gradient of the networks of learned DAGs is clipped to; by default it is not",
+    ),
   valueCoefficient: z.number().positive().default(1).describe("Weight of the value loss"),
   huberDelta: z.number().positive().default(10).describe("Where the Huber value loss becomes linear"),
   normaliseAdvantages: z
@@ -168,6 +221,30 @@ export const mappo: Algorithm<MappoConfig> = {
         "no hidden layer normalisation and no entropy bonus: near the optimum of the Coordination Game",
       config: { hiddenNorm: false, entropyCoefficient: 0 },
     },
+    "context-aware-coordination-game": {
+      description: "learned DAGs as Context-aware BN has them in the Coordination Game",
+      config: { dag: "learned", edgeNetwork: "deep-set" },
+    },
+    "context-aware-aloha": {
+      description: "learned DAGs as Context-aware BN has them in Aloha",
+      config: { dag: "learned", edgeNetwork: "mlp" },
+    },
+    "context-aware-annealed": {
+      description:
+        "learned DAGs that thin out until agents act alone, as Context-aware BN has them in StarCraft (MMM2)",
+      config: {
+        dag: "learned",
+        dagOrder: "identity",
+        edgeNetwork: "mlp",
+        parentInput: "actions",
+        heads: "shared",
+        actorLearningRate: 5e-4,
+        criticLearningRate: 5e-4,
+        environments: 8,
+        minibatches: 2,
+        annealing: {},
+      },
+    },
   },
   create: createMappo,
 };
@@ -177,19 +254,24 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
   const engine = await loadEngine();
   const batch = vectorise(env, config.environments, rng.split("environments"));
   const networks = mappoNetworks(batch.spec, config, rng);
-  const dagSource = parseDagSource(config.dag, batch.spec.agents, batch.dependency !== undefined);
+  const dagSource =
+    networks.dag === undefined
+      ? parseDagSource(config.dag, batch.spec.agents, batch.dependency !== undefined)
+      : learnedDagSource(networks.dag.learner, networks.dag);
   const policy = bnPolicy(engine, "mappo", networks.policy, { dagSource, masked: needsMasks(batch) });
-  const rollout = createRollout(batch, config.rolloutSteps || batch.spec.horizon);
-  const samples = rollout.steps * rollout.environments;
+  const steps = config.rolloutSteps || batch.spec.horizon;
+  const samples = steps * config.environments;
+  const rollout: BnRollout = {
+    ...createRollout(batch, steps),
+    dagChoices: networks.dag && dagChoices(samples, batch.spec.agents),
+  };
   const updater = mappoUpdater(engine, config, policy, networks, rollout, rng);
   const collector = await mappoCollector(policy, batch, rollout, rng);
 
   const model = env().model?.();
-  const priceOfAnarchy = model === undefined ? undefined : exactPriceOfAnarchy(policy, model);
-  const variables = [
-    ...Object.values(networks.policy.variables),
-    ...Object.values(networks.critic.variables),
-  ];
+  const priceOfAnarchy = model === undefined ? undefined : exactPriceOfAnarchy(policy, model, config);
+  const learned = [networks.policy, networks.critic, ...(networks.dag === undefined ? [] : [networks.dag])];
+  const variables = learned.flatMap((network) => Object.values(network.variables));
   let taken = 0;
 
   return {
@@ -202,7 +284,10 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
     async iterate() {
       const collected = await collector.collect();
       try {
-        const updated = await updater.update(Math.min(1, taken / totalSteps));
+        const updated = await updater.update(
+          Math.min(1, taken / totalSteps),
+          Math.ceil(totalSteps / samples),
+        );
         taken += samples;
         return { ...collected, ...updated };
       } catch (error) {
@@ -211,7 +296,7 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
       }
     },
     async evaluate(episodes, stream) {
-      const played = await playEpisodes(policy, env, episodes, stream);
+      const played = await playEpisodes(policy, env, episodes, stream, config);
       if (priceOfAnarchy === undefined) return played;
       return { ...played, "eval/price-of-anarchy": await priceOfAnarchy(stream.split("exact")) };
     },
@@ -237,10 +322,11 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
       collector.restore(saved.collector, tensors);
       updater.restore(saved.updater);
     },
-    parameters: () => ({
-      ...namedArrays(networks.policy.vector.values as Float32Array, networks.policy.layout),
-      ...namedArrays(networks.critic.vector.values as Float32Array, networks.critic.layout),
-    }),
+    parameters: () =>
+      Object.assign(
+        {},
+        ...learned.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
+      ),
     exportPolicy: policy.export,
     async dispose() {
       await collector.dispose();
@@ -265,10 +351,12 @@ interface MappoNetworks {
     /** Values of states in the units of the value normaliser, `[U, S] -> [U, 1]`. */
     value(views: Views, states: Expr): Expr;
   };
+  /** What chooses learned DAGs. */
+  readonly dag?: Learnable & { readonly learner: DagLearner };
   readonly facts: Learner["facts"];
 }
 
-/** The actor shared by all agents and the centralised critic, with their optimisers. */
+/** The actor shared by all agents, the centralised critic and what chooses learned DAGs, with their optimisers. */
 export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng): MappoNetworks {
   const { agents, observationSize, stateSize } = spec;
   const parentInput =
@@ -287,6 +375,7 @@ export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng): Map
   const base = baseNetwork("critic/state", stateSize, config);
   const head = nn.orthogonalLinear("critic/head", config.hidden, 1, 1);
   const options = { epsilon: config.adamEpsilon, maxGradientNorm: config.maxGradientNorm };
+  const learner = config.dag.trim() === "learned" ? learnerOfDags(spec, config) : undefined;
   return {
     policy: {
       actor,
@@ -301,8 +390,27 @@ export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng): Map
         rng,
       ),
     },
+    // Adam treats each number by itself, so one of its own, as long running, is the actor's.
+    dag: learner && {
+      learner,
+      ...learnable(
+        "dag",
+        learner.parameters,
+        {
+          ...options,
+          maxGradientNorm: config.dagMaxGradientNorm ?? Infinity,
+          learningRate: config.actorLearningRate,
+        },
+        rng,
+      ),
+    },
     facts: {
       dag: config.dag,
+      ...(learner && {
+        dagOrder: config.dagOrder,
+        edgeNetwork: learner.options.edgeNetwork,
+        edgeIndexing: config.edgeIndexing,
+      }),
       parentInput,
       inputNorm: {
         observation: actor.normalisesInput.observation,
@@ -311,6 +419,19 @@ export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng): Map
       },
     },
   };
+}
+
+function learnerOfDags(spec: EnvSpec, config: MappoConfig): DagLearner {
+  const { agents, observationSize, sharedObservation } = spec;
+  const edgeNetwork =
+    config.edgeNetwork !== "auto" ? config.edgeNetwork : sharedObservation ? "deep-set" : "mlp";
+  return dagLearner("dag", { ...config, agents, observationSize, sharedObservation, edgeNetwork });
+}
+
+/** What an update learns from; learned DAGs with the noise and the choices they came from. */
+interface BnRollout extends Rollout {
+  /** `[T, B, ...]` */
+  readonly dagChoices?: DagChoices;
 }
 
 // ── Collecting ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -335,16 +456,23 @@ interface Collector {
 export async function mappoCollector(
   policy: BnPolicy,
   batch: EnvBatch,
-  rollout: Rollout,
+  rollout: BnRollout,
   rng: Rng,
 ): Promise<Collector> {
   const { agents, observationSize, stateSize } = batch.spec;
   const { environments, steps } = rollout;
   const { actions } = policy.actor.options;
   const actor = await policy.createActor(environments, batch.observations);
-  let dags = dagWriter(policy.dagSource, environments, agents);
+  let dags = policy.createDagWriter(environments);
   const noiseRng = rng.split("noise");
-  const context = { scores: batch.dependency, rng: rng.split("dag") };
+  const context = {
+    scores: batch.dependency,
+    observations: batch.observations,
+    rng: rng.split("dag"),
+    noise: "new",
+  } as const;
+  const choicesAt = (at: number): DagChoices | undefined =>
+    rollout.dagChoices && choicesOf(rollout.dagChoices, agents, at, at + environments);
   let started = false;
 
   return {
@@ -360,7 +488,8 @@ export async function mappoCollector(
           writeMasks(batch, actor.available);
           rollout.available!.set(actor.available, at * agents * actions);
         }
-        dags.draw(context, actor.dags, started ? (b) => endedEpisode(batch, b) : undefined);
+        const fresh = started ? (b: number) => endedEpisode(batch, b) : undefined;
+        await dags.draw({ ...context, choices: choicesAt(at) }, actor.dags, fresh);
         rollout.parents.set(actor.dags.parents, at * agents * agents);
         noiseRng.fillGumbel(actor.noise);
         await actor.run();
@@ -396,7 +525,7 @@ export async function mappoCollector(
       started = state.started;
       noiseRng.restore(state.noise);
       context.rng.restore(state.dag);
-      dags = dagWriter(policy.dagSource, environments, agents);
+      dags = policy.createDagWriter(environments);
       actor.dags.parents.set(tensors["dag/parents"]);
       actor.dags.order.set(tensors["dag/order"]);
     },
@@ -417,10 +546,11 @@ interface Updater {
    * One update: all epochs over the rollout.
    *
    * @param progress share of the run that is over, in `[0, 1]`, which schedules follow
+   * @param updates of the whole run
    * @returns means over the steps of the update; `train/first-ratio-error` is the largest distance of a ratio from 1
    * at the first step, which is rounding unless samples are redrawn
    */
-  update(progress: number): Promise<Metrics>;
+  update(progress: number, updates: number): Promise<Metrics>;
   state(): UpdaterState;
   restore(state: UpdaterState): void;
   dispose(): Promise<void>;
@@ -432,7 +562,7 @@ export function mappoUpdater(
   config: MappoConfig,
   policy: BnPolicy,
   networks: MappoNetworks,
-  rollout: Rollout,
+  rollout: BnRollout,
   rng: Rng,
 ): Updater {
   const { steps, environments } = rollout;
@@ -447,7 +577,10 @@ export function mappoUpdater(
   const resampleRng = rng.split("resample");
   const normaliser = valueNormaliser(config.valueDecay);
   const estimator = advantageEstimator(engine, config, networks.critic, rollout, normaliser);
-  const policyStepper = createPolicyStepper(engine, config, policy, networks.policy, rollout);
+  const policyStepper =
+    networks.dag === undefined
+      ? createPolicyStepper(engine, config, policy, networks.policy, rollout)
+      : createDagStepper(engine, config, policy, networks, networks.dag, rollout, minibatchSize);
   const valueStepper = createValueStepper(
     engine,
     config,
@@ -456,30 +589,36 @@ export function mappoUpdater(
     normaliser,
     minibatchSize,
   );
-  const buildRows = conditionalRowBuilder(policy.actor, samples);
+  const { agents } = policy.actor.options;
+  const redrawn = dagChoices(networks.dag === undefined ? 0 : samples, agents);
   const inOrder = Int32Array.from({ length: samples }, (_, k) => k);
   const { entropyCoefficient, finalEntropyCoefficient = entropyCoefficient } = config;
 
   /** The decisions that the policy is scored on: the stored ones or, with `resample`, under DAGs drawn anew. */
-  async function decisionsToScore(): Promise<JointSamples> {
+  async function decisionsToScore(): Promise<Decisions> {
     if (config.resample === "none") return rollout;
     const acting = await policy.actorFor(samples);
-    const redrawn = dagWriter(policy.dagSource, samples, policy.actor.options.agents);
-    redrawn.draw({ scores: rollout.dependency, rng: resampleRng }, acting.dags);
+    const { observations, dependency: scores } = rollout;
+    const context = { scores, observations, rng: resampleRng, noise: "new", choices: redrawn } as const;
+    await policy.createDagWriter(samples).draw(context, acting.dags);
     const parents = acting.dags.parents.slice();
     // Equal decisions may have been taken with different probabilities now, so those keep samples apart.
     const tag = rollout.logProbabilities;
-    if (config.resample === "dag") return { ...rollout, parents, tag };
+    if (config.resample === "dag") return { ...rollout, parents, tag, dagChoices: redrawn };
     acting.observations.set(rollout.observations);
     if (acting.available !== undefined) acting.available.set(rollout.available!);
     resampleRng.fillGumbel(acting.noise);
     await acting.run();
-    return { ...rollout, parents, actions: acting.actions.slice(), tag };
+    return { ...rollout, parents, actions: acting.actions.slice(), tag, dagChoices: redrawn };
   }
 
   return {
-    async update(progress) {
+    async update(progress, updates) {
       const entropyWeight = entropyCoefficient + (finalEntropyCoefficient - entropyCoefficient) * progress;
+      const pull =
+        config.annealing === undefined
+          ? { weight: config.densityWeight, target: config.densityTarget }
+          : annealedPull(config.annealing, progress, updates);
       const { advantages, returns, oldValues } = await estimator.estimate();
       const sameEveryEpoch = config.minibatches === 1 && config.resample === "none";
       const stepMetrics: Metrics[] = [];
@@ -491,10 +630,12 @@ export function mappoUpdater(
         for (let start = 0; start < samples; start += minibatchSize) {
           const minibatch = order.subarray(start, start + minibatchSize);
           if (stepPolicy === undefined || stepValue === undefined || !sameEveryEpoch) {
-            stepPolicy = await policyStepper.prepare(minibatch, buildRows(decisions, minibatch), advantages);
+            // Choices that were made by the present parameters hold for one step.
+            const chosen = config.resample === "none" ? stepMetrics.length === 0 : start === 0;
+            stepPolicy = await policyStepper.prepare(minibatch, decisions, advantages, chosen);
             stepValue = await valueStepper.prepare(minibatch, returns, oldValues);
           }
-          stepMetrics.push({ ...(await stepPolicy(entropyWeight)), ...(await stepValue()) });
+          stepMetrics.push({ ...(await stepPolicy(entropyWeight, pull)), ...(await stepValue()) });
         }
       }
       return {
@@ -610,8 +751,62 @@ function advantageEstimator(
 
 // ── The policy's step ─────────────────────────────────────────────────────────────────────────────────────────────
 
+/** What a step scores: joint decisions of all agents, and where the DAGs among them came from. */
+interface Decisions extends JointSamples {
+  readonly dagChoices?: DagChoices;
+}
+
 /** One step on the minibatch it was prepared for, until the next is prepared. */
-type PolicyStep = (entropyCoefficient: number) => Promise<Metrics>;
+type PolicyStep = (entropyCoefficient: number, pull: DensityPull) => Promise<Metrics>;
+
+interface PolicyStepper {
+  /** @param chosen whether the present parameters made the choices of learned DAGs */
+  prepare(
+    minibatch: Int32Array,
+    decisions: Decisions,
+    advantages: Float64Array,
+    chosen: boolean,
+  ): Promise<PolicyStep>;
+  dispose(): Promise<void>;
+}
+
+/** Inputs of the clipped objective by row and action, `[K, A]`, and the rows' weights `[K]`. */
+const objectiveInputs = (rows: number, actions: number) =>
+  ({
+    oldLogProbabilities: { dtype: "float32", shape: [rows, actions] },
+    positive: { dtype: "float32", shape: [rows, actions] },
+    negative: { dtype: "float32", shape: [rows, actions] },
+    weight: { dtype: "float32", shape: [rows] },
+    entropyCoefficient: { dtype: "float32", shape: [] },
+  }) as const;
+
+/** The loss of log-probabilities `[K, A]`, and its parts. */
+function clippedObjective(
+  logProbabilities: Expr,
+  leaves: Readonly<Record<keyof ReturnType<typeof objectiveInputs>, Expr>>,
+  clipRange: number,
+) {
+  const ratio = exp(sub(logProbabilities, leaves.oldLogProbabilities));
+  // min(rA, clip(r)A) is A min(r, 1 + clip) for positive and A max(r, 1 - clip) for negative advantages.
+  const gain = add(
+    mul(leaves.positive, minimum(ratio, 1 + clipRange)),
+    mul(leaves.negative, maximum(ratio, 1 - clipRange)),
+  );
+  const rowEntropy = neg(sum(mul(exp(logProbabilities), logProbabilities), [1]));
+  const entropy = sum(mul(rowEntropy, leaves.weight));
+  const policyLoss = neg(sum(gain));
+  return { policyLoss, entropy, loss: sub(policyLoss, mul(entropy, leaves.entropyCoefficient)) };
+}
+
+function fillObjective(
+  inputs: Readonly<Record<"positive" | "negative" | "weight" | "oldLogProbabilities", Float32Array>>,
+  sums: DecisionSums,
+): void {
+  inputs.positive.set(sums.positive);
+  inputs.negative.set(sums.negative);
+  inputs.weight.set(sums.weight);
+  inputs.oldLogProbabilities.set(sums.oldLogProbabilities);
+}
 
 /** Clipped steps of the policy on minibatches of the rollout. */
 function createPolicyStepper(
@@ -620,34 +815,22 @@ function createPolicyStepper(
   policy: BnPolicy,
   network: MappoNetworks["policy"],
   rollout: Rollout,
-) {
+): PolicyStepper {
   const { agents, actions } = policy.actor.options;
+  const buildRows = conditionalRowBuilder(policy.actor, rollout.steps * rollout.environments);
 
   const programs = sizedPrograms((observations: number, parents: number, rows: number) =>
     compile(engine, {
       name: "mappo: policy step",
       inputs: {
         ...policy.rowInputs(observations, parents, rows),
-        oldLogProbabilities: { dtype: "float32", shape: [rows, actions] },
-        positive: { dtype: "float32", shape: [rows, actions] },
-        negative: { dtype: "float32", shape: [rows, actions] },
-        weight: { dtype: "float32", shape: [rows] },
-        entropyCoefficient: { dtype: "float32", shape: [] },
+        ...objectiveInputs(rows, actions),
       },
       variables: network.variables,
       build(leaves) {
         const views = unpack(leaves.parameters, network.layout);
         const logProbabilities = conditionalLogProbabilities(policy.actor, views, leaves);
-        const ratio = exp(sub(logProbabilities, leaves.oldLogProbabilities));
-        // min(rA, clip(r)A) is A min(r, 1 + clip) for positive and A max(r, 1 - clip) for negative advantages.
-        const gain = add(
-          mul(leaves.positive, minimum(ratio, 1 + config.clip)),
-          mul(leaves.negative, maximum(ratio, 1 - config.clip)),
-        );
-        const rowEntropy = neg(sum(mul(exp(logProbabilities), logProbabilities), [1]));
-        const entropy = sum(mul(rowEntropy, leaves.weight));
-        const policyLoss = neg(sum(gain));
-        const loss = sub(policyLoss, mul(entropy, leaves.entropyCoefficient));
+        const { loss, policyLoss, entropy } = clippedObjective(logProbabilities, leaves, config.clip);
         const { gradientNorm, updates } = network.step(loss, views, leaves);
         return {
           results: {
@@ -664,19 +847,12 @@ function createPolicyStepper(
   );
 
   return {
-    /** @param rows the different decisions of the minibatch */
-    async prepare(
-      minibatch: Int32Array,
-      rows: ConditionalRows,
-      advantages: Float64Array,
-    ): Promise<PolicyStep> {
+    async prepare(minibatch, decisions, advantages) {
+      const rows = buildRows(decisions, minibatch);
       const { inputs, results, run } = await programs.for(...rows.sizes);
       const sums = sumByDecision(minibatch, rows, advantages, rollout, agents, actions);
       rows.fill(inputs);
-      inputs.positive.set(sums.positive);
-      inputs.negative.set(sums.negative);
-      inputs.weight.set(sums.weight);
-      inputs.oldLogProbabilities.set(sums.oldLogProbabilities);
+      fillObjective(inputs, sums);
       return async (entropyCoefficient) => {
         inputs.entropyCoefficient[0] = entropyCoefficient;
         await run();
@@ -692,6 +868,162 @@ function createPolicyStepper(
     dispose: programs.dispose,
   };
 }
+
+// ── The policy's step with learned DAGs ───────────────────────────────────────────────────────────────────────────
+
+/** Clipped steps of the policy and of the networks that choose its DAGs, on minibatches of the rollout. */
+function createDagStepper(
+  engine: Engine,
+  config: MappoConfig,
+  policy: BnPolicy,
+  { policy: network }: MappoNetworks,
+  dag: NonNullable<MappoNetworks["dag"]>,
+  rollout: Rollout,
+  minibatchSize: number,
+): PolicyStepper {
+  const { agents, actions, observationSize } = policy.actor.options;
+  const { learner } = dag;
+  const rows = minibatchSize * agents;
+  const findObservations = distinctRowFinder(rows);
+  const jointTable = jointObservationTable(learner, minibatchSize);
+  const writer = policy.createDagWriter(minibatchSize);
+  const choices = dagChoices(minibatchSize, agents);
+  const dags: DagBatch = {
+    parents: new Float32Array(rows * agents),
+    order: new Int32Array(rows),
+  };
+  const observations = new Float32Array(rows * observationSize);
+  const everyRow: Pick<ConditionalRows, "rowOf" | "sizes"> = {
+    rowOf: Int32Array.from({ length: rows }, (_, row) => row),
+    sizes: [rows, rows, rows],
+  };
+  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
+  const integer = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
+  const { parameters, firstMoment, secondMoment, stepCount } = dag.variables;
+
+  const programs = sizedPrograms((jointRows: number, observationRows: number) =>
+    compile(engine, {
+      name: "mappo: policy step with learned DAGs",
+      inputs: {
+        ...dagScoreInputs(learner, minibatchSize, jointRows),
+        order: integer(minibatchSize, agents),
+        edges: float(minibatchSize, agents, agents),
+        observations: float(observationRows, observationSize),
+        observationOf: integer(rows),
+        actions: integer(minibatchSize, agents),
+        ...(policy.masked ? { available: float(rows, actions) } : {}),
+        ...objectiveInputs(rows, actions),
+        densityWeight: float(),
+        densityTarget: float(),
+      },
+      variables: {
+        ...network.variables,
+        dagParameters: parameters,
+        dagFirstMoment: firstMoment,
+        dagSecondMoment: secondMoment,
+        dagStepCount: stepCount,
+      },
+      build(leaves) {
+        const views = unpack(leaves.parameters, network.layout);
+        const dagViews = unpack(leaves.dagParameters, dag.layout);
+        const parents = learner.parents(learner.scores(dagViews, leaves), leaves);
+        const logProbabilities = logProbabilitiesUnderDags(policy.actor, views, { ...leaves, parents });
+        const objective = clippedObjective(logProbabilities, leaves, config.clip);
+        const mostEdges = Math.max(1, (minibatchSize * agents * (agents - 1)) / 2);
+        const density = mul(sum(parents), 1 / mostEdges);
+        const distance = abs(sub(density, leaves.densityTarget));
+        const loss = add(objective.loss, mul(distance, leaves.densityWeight));
+        const actorStep = network.step(loss, views, leaves);
+        const dagStep = dag.step(loss, dagViews, {
+          parameters: leaves.dagParameters,
+          firstMoment: leaves.dagFirstMoment,
+          secondMoment: leaves.dagSecondMoment,
+          stepCount: leaves.dagStepCount,
+        });
+        return {
+          results: {
+            "policy loss": objective.policyLoss,
+            entropy: objective.entropy,
+            density,
+            "actor gradient norm": actorStep.gradientNorm,
+            "DAG gradient norm": dagStep.gradientNorm,
+            logProbabilities,
+          },
+          updates: {
+            ...actorStep.updates,
+            dagParameters: dagStep.updates.parameters,
+            dagFirstMoment: dagStep.updates.firstMoment,
+            dagSecondMoment: dagStep.updates.secondMoment,
+            dagStepCount: dagStep.updates.stepCount,
+          },
+        };
+      },
+      finite: ["policy loss", "actor gradient norm", "DAG gradient norm"],
+    }),
+  );
+
+  return {
+    async prepare(minibatch, decisions, advantages, chosen) {
+      const take = <T extends Float32Array | Float64Array | Int32Array>(from: T, to: T): void =>
+        takeRows(from, from.length / (rollout.steps * rollout.environments), minibatch, to);
+      for (const part of ["orderNoise", "edgeNoise", "order", "prices", "edges"] as const) {
+        take(decisions.dagChoices![part], choices[part]);
+      }
+      take(rollout.observations, observations);
+      const joint = jointTable(observations);
+      const distinct = findObservations(observations, rows, observationSize);
+      const observationRows = Math.min(rows, 2 ** Math.ceil(Math.log2(distinct.count)));
+      const { inputs, results, run } = await programs.for(joint.rows, observationRows);
+      joint.fill(inputs.jointObservations, inputs.jointRow);
+      inputs.orderNoise?.set(choices.orderNoise);
+      inputs.edgeNoise.set(choices.edgeNoise);
+      copyRows(observations, observationSize, distinct.first, distinct.count, inputs.observations);
+      inputs.observationOf.set(distinct.index);
+      take(decisions.actions, inputs.actions);
+      if (policy.masked) take(rollout.available!, inputs.available as Float32Array);
+      const sums = sumByDecision(minibatch, everyRow, advantages, rollout, agents, actions);
+      fillObjective(inputs, sums);
+      let current = chosen;
+      return async (entropyCoefficient, pull) => {
+        if (!current) await writer.chooseAgain!(observations, choices, dags);
+        current = false;
+        inputs.order.set(choices.order);
+        inputs.edges.set(choices.edges);
+        inputs.entropyCoefficient[0] = entropyCoefficient;
+        inputs.densityWeight[0] = pull.weight;
+        inputs.densityTarget[0] = pull.target;
+        await run();
+        return {
+          "train/policy-loss": Number(results["policy loss"][0]),
+          "train/entropy": Number(results.entropy[0]),
+          "train/actor-gradient-norm": Number(results["actor gradient norm"][0]),
+          "train/dag-gradient-norm": Number(results["DAG gradient norm"][0]),
+          "train/density": Number(results.density[0]),
+          "train/density-target": pull.target,
+          "train/density-weight": pull.weight,
+          "train/distinct-decisions": rows,
+          ...ratioStatistics(results.logProbabilities as Float32Array, sums, config.clip),
+        };
+      };
+    },
+    dispose: programs.dispose,
+  };
+}
+
+/** Copies rows of a table in the given order. */
+function takeRows<T extends Float32Array | Float64Array | Int32Array>(
+  from: T,
+  width: number,
+  which: Int32Array,
+  to: T,
+): void {
+  for (let k = 0; k < which.length; k++) {
+    const start = which[k] * width;
+    for (let c = 0; c < width; c++) to[k * width + c] = from[start + c];
+  }
+}
+
+// ── What both steps share ─────────────────────────────────────────────────────────────────────────────────────────
 
 /** The clipped objective's data by decision and action, `[K, A]` (`weight`: `[K]`). */
 interface DecisionSums {
@@ -713,7 +1045,7 @@ interface DecisionSums {
  */
 function sumByDecision(
   minibatch: Int32Array,
-  rows: ConditionalRows,
+  rows: Pick<ConditionalRows, "rowOf" | "sizes">,
   advantages: Float64Array,
   rollout: Rollout,
   agents: number,

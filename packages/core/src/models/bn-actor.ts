@@ -59,6 +59,8 @@ export interface BnActor {
   observationLogits(views: Views, observations: Expr): Expr;
   /** Parents' share of the logits for every agent's head, `[R, P] -> [R * N, A]`. */
   parentLogits(views: Views, parents: Expr): Expr;
+  /** The same where each agent has a parent input of its own, for its own head alone, `[R, N, P] -> [R * N, A]`. */
+  ownParentLogits(views: Views, parents: Expr): Expr;
 }
 
 export function bnActor(name: string, options: BnActorOptions): BnActor {
@@ -110,6 +112,17 @@ export function bnActor(name: string, options: BnActorOptions): BnActor {
     },
     parentLogits: (views, parents) =>
       applyHead(views, parentBase === undefined ? parents : parentBase.apply(views, parents), hidden),
+    ownParentLogits(views, parents) {
+      const rows = parents.shape[0] * agents;
+      const input = reshape(parents, [rows, parentInputSize]);
+      const told = parentBase === undefined ? input : parentBase.apply(views, input);
+      const half = slice(views[weights.name], 0, hidden, hidden + parentFeatures);
+      if (heads === "shared") return matMul(told, half);
+      const ofAgents = transpose(reshape(told, [parents.shape[0], agents, parentFeatures]), [1, 0, 2]);
+      const headOfAgents = transpose(reshape(half, [parentFeatures, agents, actions]), [1, 0, 2]);
+      const logits = transpose(matMul(ofAgents, headOfAgents), [1, 0, 2]);
+      return reshape(logits, [rows, actions]);
+    },
   };
 }
 
@@ -242,5 +255,57 @@ export function conditionalLogProbabilities(
     gather(actor.observationLogits(views, inputs.observations), inputs.observationRow),
     gather(actor.parentLogits(views, inputs.parents), inputs.parentRow),
   );
+  return logSoftmax(inputs.available === undefined ? logits : maskLogits(logits, inputs.available));
+}
+
+/**
+ * Log-probabilities of all actions in `R` samples whose DAGs are expressions, so that gradients reach them: where an
+ * edge is missing the gradient says what it would change. No row is shared but those of the agents' own observations.
+ *
+ * @param inputs.observations distinct observations `[U, O]`
+ * @param inputs.observationOf which of them each agent made, int32 `[R * N]`
+ * @param inputs.parents 1 where the column is a parent of the row, `[R, N, N]`
+ * @param inputs.actions what parents have chosen, int32 `[R, N]`
+ * @returns `[R * N, A]`
+ */
+export function logProbabilitiesUnderDags(
+  actor: BnActor,
+  views: Views,
+  inputs: {
+    readonly observations: Expr;
+    readonly observationOf: Expr;
+    readonly parents: Expr;
+    readonly actions: Expr;
+    readonly available?: Expr;
+  },
+): Expr {
+  const { agents, actions, parentInput, observationSize } = actor.options;
+  const samples = inputs.parents.shape[0];
+  const dtype = inputs.parents.dtype as "float32";
+  const width = actor.parentInputSize;
+  const acted = oneHot(inputs.actions, actions, dtype);
+  const seen = (): Expr => gather(inputs.observations, inputs.observationOf);
+  const told =
+    parentInput === "actions"
+      ? acted
+      : concat([reshape(seen(), [samples, agents, observationSize]), acted], 2);
+  // A product with ones repeats each entry over its slot, several times faster than broadcasting over short rows.
+  const repeat = constant(
+    dtype,
+    [agents, width],
+    Array.from({ length: agents * width }, (_, k) =>
+      Math.floor((k % width) / (width / agents)) === Math.floor(k / width) ? 1 : 0,
+    ),
+  );
+  const mask = matMul(reshape(inputs.parents, [samples * agents, agents]), repeat);
+  const input = mul(reshape(mask, [samples, agents, width]), reshape(told, [samples, 1, width]));
+  const agentOfRow = constant(
+    "int32",
+    [samples * agents],
+    Array.from({ length: samples * agents }, (_, row) => row % agents),
+  );
+  const ownRow = add(mul(inputs.observationOf, agents), agentOfRow);
+  const own = gather(actor.observationLogits(views, inputs.observations), ownRow);
+  const logits = add(own, actor.ownParentLogits(views, input));
   return logSoftmax(inputs.available === undefined ? logits : maskLogits(logits, inputs.available));
 }

@@ -26,7 +26,8 @@ function randomPolicy(dag: string, masked: boolean, options: Partial<BnActorOpti
   createRng("parameters").fillNormal(values);
   const vector = variable("actor", "float32", [layout.size], values);
   const dagSource = parseDagSource(dag, actor.options.agents, false);
-  return { vector, policy: bnPolicy(engine, "test", { actor, layout, vector }, { dagSource, masked }) };
+  const policy = bnPolicy(engine, "test", { actor, layout, vector }, { dagSource, masked });
+  return { vector, policy, dagSource };
 }
 
 describe("the exported file", () => {
@@ -36,7 +37,7 @@ describe("the exported file", () => {
     ["2+2", true, { heads: "shared" }],
     ["product", true, {}],
   ] as const)("acts by itself as the policy does: dag=%s, masked %s, %o", async (dag, masked, options) => {
-    const { policy } = randomPolicy(dag, masked, options);
+    const { policy, dagSource } = randomPolicy(dag, masked, options);
     const { agents, observationSize, actions } = policy.actor.options;
     const actor = await policy.createActor(1);
     const session = await InferenceSession.create(policy.export());
@@ -45,7 +46,7 @@ describe("the exported file", () => {
     expect([...session.outputNames].sort()).toEqual(["actions", "logProbabilities"]);
 
     const rng = createRng(dag);
-    const dags = dagWriter(policy.dagSource, 1, agents);
+    const dags = dagWriter(dagSource, 1, agents);
     const chosen = new Set<number>();
     for (let draw = 0; draw < 20; draw++) {
       rng.fillNormal(actor.observations);
@@ -102,7 +103,7 @@ describe("the policy", () => {
   });
 
   test("reads observations from the memory it was given", async () => {
-    const { policy } = randomPolicy("full", false);
+    const { policy, dagSource } = randomPolicy("full", false);
     const observations = new Float32Array(2 * 4 * 2);
     const actor = await policy.createActor(2, observations);
     expect(actor.observations).toBe(observations);
@@ -110,7 +111,7 @@ describe("the policy", () => {
     createRng(3).fillNormal(observations);
     other.observations.set(observations);
     for (const each of [actor, other]) {
-      dagWriter(policy.dagSource, 2, 4).draw({ rng: createRng(0) }, each.dags);
+      dagWriter(dagSource, 2, 4).draw({ rng: createRng(0) }, each.dags);
       await each.run();
     }
     expect(actor.logProbabilities).toEqual(other.logProbabilities);
@@ -119,13 +120,13 @@ describe("the policy", () => {
   });
 
   test.each([false, true])("answers for decisions as it acted, masked %s", async (masked) => {
-    const { policy } = randomPolicy("random(4)", masked);
+    const { policy, dagSource } = randomPolicy("random(4)", masked);
     const batch = 25;
     const actor = await policy.createActor(batch);
     const rng = createRng(9);
     rng.fillNormal(actor.observations);
     rng.fillGumbel(actor.noise);
-    dagWriter(policy.dagSource, batch, 4).draw({ rng }, actor.dags);
+    dagWriter(dagSource, batch, 4).draw({ rng }, actor.dags);
     actor.available?.forEach((_, k, mask) => {
       mask[k] = k % 3 === 1 ? 1 : rng.integer(2);
     });

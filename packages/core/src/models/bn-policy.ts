@@ -11,7 +11,14 @@ import {
 } from "../tensor/index.ts";
 import { type BnActor, conditionalLogProbabilities, sampleJointActions } from "./bn-actor.ts";
 import type { ConditionalRows } from "./conditional-rows.ts";
-import type { DagBatch, DagSource } from "./dag-source.ts";
+import {
+  type DagChoices,
+  dagChoices,
+  dagChooser,
+  fillDagNoise,
+  type LearnedDagSource,
+} from "./dag-chooser.ts";
+import { type DagBatch, type DagContext, type DagSource, dagWriter } from "./dag-source.ts";
 
 /** Joint action selection for `B` environments in one program run. Write the inputs, `run`, read the results. */
 export interface JointActor {
@@ -30,16 +37,36 @@ export interface JointActor {
   dispose(): Promise<void>;
 }
 
+/** What the DAGs of a batch of `B` environments may depend on. */
+export interface PolicyDagContext extends DagContext {
+  /** `[B, N, O]` */
+  readonly observations: Float32Array;
+  /** Learned DAGs: choose under new noise, or under none: the likeliest DAG. */
+  readonly noise: "new" | "none";
+  /** Learned DAGs: where noise and what was chosen under it are left. */
+  readonly choices?: DagChoices;
+}
+
+/** Draws the DAGs of a batch of environments, or lets the networks choose them. */
+export interface PolicyDagWriter {
+  /** @param fresh copies that started a new episode; all when absent */
+  draw(context: PolicyDagContext, out: DagBatch, fresh?: (copy: number) => boolean): Promise<void>;
+  /** Learned DAGs: chooses again, by the present parameters, under the noise that `choices` holds. */
+  chooseAgain?(observations: Float32Array, choices: DagChoices, out: DagBatch): Promise<void>;
+}
+
 /** A Bayesian-network joint policy that can act, answer for single decisions, and leave as an ONNX file. */
 export interface BnPolicy {
   readonly actor: BnActor;
-  readonly dagSource: DagSource;
+  readonly dagSource: DagSource | LearnedDagSource;
   /** Whether actions can be unavailable. */
   readonly masked: boolean;
   /** A joint actor for `count` environments, reading observations from the given memory. */
   createActor(count: number, observations?: Float32Array): Promise<JointActor>;
   /** The joint actor kept for batches of `count` environments. */
   actorFor(count: number): Promise<JointActor>;
+  /** What gives batches of `count` environments their DAGs. */
+  createDagWriter(count: number): PolicyDagWriter;
   /** Log-probabilities of all actions of decisions, `[K, A]`; overwritten by the next call of the same sizes. */
   logProbabilities(rows: ConditionalRows): Promise<Float32Array>;
   /** Inputs that a program over decisions of these sizes declares. */
@@ -64,11 +91,15 @@ export type RowInputs = {
   readonly parentRow: Int32Input;
 };
 
+/** Whether networks choose the DAGs. */
+export const isLearned = (source: DagSource | LearnedDagSource): source is LearnedDagSource =>
+  "learner" in source;
+
 export function bnPolicy(
   engine: Engine,
   name: string,
   network: { readonly actor: BnActor; readonly layout: Layout; readonly vector: Variable },
-  { dagSource, masked }: { readonly dagSource: DagSource; readonly masked: boolean },
+  { dagSource, masked }: { readonly dagSource: DagSource | LearnedDagSource; readonly masked: boolean },
 ): BnPolicy {
   const { actor, layout, vector } = network;
   const { agents, observationSize, actions } = actor.options;
@@ -129,6 +160,25 @@ export function bnPolicy(
     }),
   );
   const actors = sizedPrograms((count: number) => createActor(count));
+  const choosers = sizedPrograms(async (count: number) =>
+    dagChooser(engine, name, dagSource as LearnedDagSource, count),
+  );
+  const createDagWriter = (count: number): PolicyDagWriter => {
+    if (!isLearned(dagSource)) {
+      const writer = dagWriter(dagSource, count, agents);
+      return { draw: async (context, out, fresh) => writer.draw(context, out, fresh) };
+    }
+    const own = dagChoices(count, agents);
+    const chooseAgain = async (observations: Float32Array, choices: DagChoices, out: DagBatch) =>
+      (await choosers.for(count)).choose(observations, choices, out);
+    return {
+      draw({ observations, noise, rng, choices = own }, out) {
+        fillDagNoise(choices, noise === "new" ? rng : undefined);
+        return chooseAgain(observations, choices, out);
+      },
+      chooseAgain,
+    };
+  };
 
   return {
     actor,
@@ -136,6 +186,7 @@ export function bnPolicy(
     masked,
     createActor,
     actorFor: (count) => actors.for(count),
+    createDagWriter,
     rowInputs,
     async logProbabilities(rows) {
       const program = await conditionals.for(...rows.sizes);
@@ -154,6 +205,7 @@ export function bnPolicy(
     },
     async dispose() {
       await actors.dispose();
+      await choosers.dispose();
       await conditionals.dispose();
     },
   };

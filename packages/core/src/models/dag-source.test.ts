@@ -6,7 +6,7 @@ import { adjacency, buildSubteams, fromAdjacency, parseTopology } from "../struc
 import { type DagSource, dagWriter, meanDensity, parseDagSource } from "./dag-source.ts";
 
 const FORMS =
-  "expected a form such as product, full, line, line-truncated, heuristic(4), random(4), bernoulli(0.5), 2+3, edges:0>1.";
+  "expected a form such as product, full, line, line-truncated, heuristic(4), random(4), bernoulli(0.5), learned, 2+3, edges:0>1.";
 
 /** One draw, as an adjacency matrix and an order. */
 function drawOne(source: DagSource, agents: number, seed: number | string = 0, scores?: Float32Array) {

@@ -18,12 +18,9 @@ export interface DagContext {
   readonly rng: Rng;
 }
 
-/**
- * Where the DAG over agents comes from: a constant, or drawn anew for every environment and step. Drawing fills row
- * `b` of `adjacency` `[B, N, N]` (entry `[j, i]` is 1 when j is a parent of i) and `order` `[B, N]`.
- */
-export interface DagSource {
-  /** The text it was made from, without spaces. */
+/** What is known of a policy's DAGs whatever their source. */
+export interface DagFacts {
+  /** The text the source was made from, without spaces. */
   readonly name: string;
   /** Whether draws differ by chance, and for how long a drawn DAG is kept. */
   readonly randomness: "none" | "step" | "episode";
@@ -36,6 +33,13 @@ export interface DagSource {
   readonly stages: readonly number[];
   /** Something the user should know, for example that the budget exceeds the number of possible edges. */
   readonly note?: string;
+}
+
+/**
+ * Where the DAG over agents comes from: a constant, or drawn anew for every environment and step. Drawing fills row
+ * `b` of `adjacency` `[B, N, N]` (entry `[j, i]` is 1 when j is a parent of i) and `order` `[B, N]`.
+ */
+export interface DagSource extends DagFacts {
   draw(row: number, out: Required<DagRows>, context: DagContext): void;
 }
 
@@ -47,6 +51,7 @@ const FORMS = [
   "heuristic(4)",
   "random(4)",
   "bernoulli(0.5)",
+  "learned",
   "2+3",
   "edges:0>1",
 ];
@@ -95,7 +100,8 @@ function topologySource(text: string, agents: number): DagSource {
   };
 }
 
-const oneByOne = (agents: number): readonly number[] => new Array<number>(agents).fill(1);
+/** Stages in which agents act one after the other. */
+export const oneByOne = (agents: number): readonly number[] => new Array<number>(agents).fill(1);
 
 /** The edge budget in the parentheses, and a note where it can never be spent. */
 function edgeBudget(text: string, agents: number, value: string): { budget: number; note?: string } {

@@ -52,13 +52,34 @@ export {
   bnActor,
   conditionalLogProbabilities,
   type JointSamplingInputs,
+  logProbabilitiesUnderDags,
   sampleJointActions,
 } from "./bn-actor.ts";
-export { type BnPolicy, bnPolicy, type JointActor, type RowInputs } from "./bn-policy.ts";
+export {
+  type BnPolicy,
+  bnPolicy,
+  isLearned,
+  type JointActor,
+  type PolicyDagContext,
+  type PolicyDagWriter,
+  type RowInputs,
+} from "./bn-policy.ts";
 export { type ConditionalRows, conditionalRowBuilder, type JointSamples } from "./conditional-rows.ts";
+export {
+  choicesOf,
+  type DagChoices,
+  dagChoices,
+  dagScoreInputs,
+  type JointObservations,
+  jointObservationTable,
+  type LearnedDagSource,
+  learnedDagSource,
+} from "./dag-chooser.ts";
+export { type DagLearner, type DagLearnerOptions, type DagScores, dagLearner } from "./dag-learner.ts";
 export {
   type DagBatch,
   type DagContext,
+  type DagFacts,
   type DagSource,
   type DagWriter,
   dagWriter,

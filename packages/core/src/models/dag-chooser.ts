@@ -1,0 +1,225 @@
+import type { Rng } from "../random/index.ts";
+import {
+  add,
+  compile,
+  copyRows,
+  distinctRowFinder,
+  type Engine,
+  type Expr,
+  type Layout,
+  sizedPrograms,
+  sum,
+  unpack,
+  type Variable,
+} from "../tensor/index.ts";
+import { assignmentSolver } from "./assignment.ts";
+import type { DagLearner, DagLearnerOptions } from "./dag-learner.ts";
+import { type DagBatch, type DagFacts, oneByOne } from "./dag-source.ts";
+
+/** DAGs that networks choose: a DAG learner with its parameters. */
+export interface LearnedDagSource extends DagFacts {
+  readonly learner: DagLearner;
+  readonly layout: Layout;
+  readonly vector: Variable;
+}
+
+export const learnedDagSource = (
+  learner: DagLearner,
+  { layout, vector }: { readonly layout: Layout; readonly vector: Variable },
+): LearnedDagSource => ({
+  name: "learned",
+  randomness: "step",
+  readsScores: false,
+  stages: oneByOne(learner.options.agents),
+  learner,
+  layout,
+  vector,
+});
+
+/** Noise of `R` samples and the hard choices made under it. */
+export interface DagChoices {
+  /** Gumbel, `[R, N, N]`. */
+  readonly orderNoise: Float32Array;
+  /** Logistic, `[R, N, N]`. */
+  readonly edgeNoise: Float32Array;
+  /** Agents by rank, `[R, N]`. */
+  readonly order: Int32Array;
+  /** Prices of the assignments of agents to ranks, from which the next search begins, `[R, N]`. */
+  readonly prices: Float64Array;
+  /** 1 where an edge from row to column is chosen, whether or not the order permits it, `[R, N, N]`. */
+  readonly edges: Float32Array;
+}
+
+export function dagChoices(samples: number, agents: number): DagChoices {
+  const pairs = () => new Float32Array(samples * agents * agents);
+  return {
+    orderNoise: pairs(),
+    edgeNoise: pairs(),
+    order: new Int32Array(samples * agents),
+    prices: new Float64Array(samples * agents),
+    edges: pairs(),
+  };
+}
+
+/** Choices of the samples `start..end-1`, in the same memory. */
+export function choicesOf(all: DagChoices, agents: number, start: number, end: number): DagChoices {
+  const pairs = (values: Float32Array) => values.subarray(start * agents ** 2, end * agents ** 2);
+  return {
+    orderNoise: pairs(all.orderNoise),
+    edgeNoise: pairs(all.edgeNoise),
+    order: all.order.subarray(start * agents, end * agents),
+    prices: all.prices.subarray(start * agents, end * agents),
+    edges: pairs(all.edges),
+  };
+}
+
+/** Draws new noise, or none at all: the likeliest choices. Searches for assignments begin anew. */
+export function fillDagNoise({ orderNoise, edgeNoise, prices }: DagChoices, rng: Rng | undefined): void {
+  prices.fill(0);
+  if (rng === undefined) {
+    orderNoise.fill(0);
+    edgeNoise.fill(0);
+    return;
+  }
+  // 32 random bits are enough for noise that ends at ±22.9, where published code cuts it off too, and take half the time.
+  const uniform = (): number => (rng.next() + 0.5) * 2 ** -32;
+  for (let k = 0; k < orderNoise.length; k++) orderNoise[k] = -Math.log(-Math.log(uniform()));
+  for (let k = 0; k < edgeNoise.length; k++) {
+    const u = uniform();
+    edgeNoise[k] = Math.log(u / (1 - u));
+  }
+}
+
+/** Joint observations of samples as programs read them: without repetitions where there are many samples. */
+export interface JointObservations {
+  /** `U`: rows of the table; a few sizes serve all batches. */
+  readonly rows: number;
+  /** Writes the table `[U, X]` and, where rows are shared, the row of each sample `[R]`. */
+  fill(table: Float32Array, row: Int32Array | undefined): void;
+}
+
+/** Up to this number of samples each has its own row. */
+const FEW = 64;
+
+/** Whether programs for so many samples and rows are told which row each sample has. */
+export const sharesRows = (samples: number, rows: number): boolean => rows < samples;
+
+/** @returns a function of the agents' observations `[R, N, O]`; its result is overwritten by the next call */
+export function jointObservationTable(
+  learner: DagLearner,
+  samples: number,
+): (observations: Float32Array) => JointObservations {
+  const { inputSize } = learner;
+  const { agents, observationSize, sharedObservation } = learner.options;
+  const own = new Float32Array(sharedObservation ? samples * observationSize : 0);
+  const find = distinctRowFinder(samples);
+  const firstAgents = Int32Array.from({ length: samples }, (_, k) => k * agents);
+  return (observations) => {
+    if (sharedObservation) copyRows(observations, observationSize, firstAgents, samples, own);
+    const joint = sharedObservation ? own : observations;
+    const distinct = samples > FEW ? find(joint, samples, inputSize) : undefined;
+    // Programs that learn take long to compile, so their sizes are powers of two.
+    const rows = Math.min(samples, 2 ** Math.ceil(Math.log2(distinct?.count ?? samples)));
+    if (distinct === undefined || !sharesRows(samples, rows)) {
+      return { rows: samples, fill: (table) => table.set(joint.subarray(0, samples * inputSize)) };
+    }
+    return {
+      rows,
+      fill(table, row) {
+        copyRows(joint, inputSize, distinct.first, distinct.count, table);
+        row!.set(distinct.index.subarray(0, samples));
+      },
+    };
+  };
+}
+
+/** Inputs of a program that scores the DAGs of `samples` samples with `rows` joint observations. */
+export function dagScoreInputs(learner: DagLearner, samples: number, rows: number) {
+  const { agents } = learner.options;
+  const pairs = { dtype: "float32", shape: [samples, agents, agents] } as const;
+  return {
+    jointObservations: { dtype: "float32", shape: [rows, learner.inputSize] },
+    ...(sharesRows(samples, rows) ? { jointRow: { dtype: "int32", shape: [samples] } as const } : {}),
+    ...(learner.options.dagOrder === "learned" ? { orderNoise: pairs } : {}),
+    edgeNoise: pairs,
+  } as const;
+}
+
+/** Chooses the DAGs of `R` samples. */
+export interface DagChooser {
+  /**
+   * Makes the hard choices that the noise in `choices` leads to.
+   *
+   * @param observations `[R, N, O]`
+   * @throws NonFiniteError when the scores are not finite numbers
+   */
+  choose(observations: Float32Array, choices: DagChoices, out: DagBatch): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export function dagChooser(
+  engine: Engine,
+  name: string,
+  { learner, layout, vector }: LearnedDagSource,
+  samples: number,
+): DagChooser {
+  const { agents } = learner.options;
+  const table = jointObservationTable(learner, samples);
+  const solve = assignmentSolver(agents);
+  const programs = sizedPrograms((rows: number) =>
+    compile(engine, {
+      name: `${name}: DAG scores`,
+      inputs: dagScoreInputs(learner, samples, rows),
+      variables: { dag: vector },
+      build(leaves) {
+        const { order, edges } = learner.scores(unpack(leaves.dag, layout), leaves);
+        const results: Record<string, Expr> =
+          order === undefined
+            ? { edges, "DAG scores": sum(edges) }
+            : { order, edges, "DAG scores": add(sum(order), sum(edges)) };
+        return { results };
+      },
+      finite: ["DAG scores"],
+    }),
+  );
+  return {
+    async choose(observations, choices, out) {
+      const joint = table(observations);
+      const { inputs, results, run } = await programs.for(joint.rows);
+      joint.fill(inputs.jointObservations, inputs.jointRow);
+      inputs.orderNoise?.set(choices.orderNoise);
+      inputs.edgeNoise.set(choices.edgeNoise);
+      await run();
+      const order = results.order as Float32Array | undefined;
+      const edges = results.edges as Float32Array;
+      for (let r = 0; r < samples; r++) {
+        if (order !== undefined) solve(order, r, choices.order, choices.prices);
+        else for (let i = 0; i < agents; i++) choices.order[r * agents + i] = i;
+      }
+      for (let k = 0; k < edges.length; k++) choices.edges[k] = edges[k] > 0 ? 1 : 0;
+      writeChosenDags(learner.options, choices, out);
+    },
+    dispose: programs.dispose,
+  };
+}
+
+/** The DAGs that hard choices stand for. */
+export function writeChosenDags(
+  { agents, edgeIndexing }: Pick<DagLearnerOptions, "agents" | "edgeIndexing">,
+  { order, edges }: DagChoices,
+  out: DagBatch,
+): void {
+  out.order.set(order);
+  out.parents.fill(0);
+  for (let at = 0; at < order.length; at += agents) {
+    const matrix = at * agents;
+    for (let early = 0; early < agents; early++) {
+      const j = order[at + early];
+      for (let late = early + 1; late < agents; late++) {
+        const i = order[at + late];
+        const [from, to] = edgeIndexing === "rank" ? [early, late] : [j, i];
+        out.parents[matrix + i * agents + j] = edges[matrix + from * agents + to];
+      }
+    }
+  }
+}
