@@ -6,10 +6,12 @@ import {
   concat,
   constant,
   type Expr,
+  filled,
   gather,
   gemm,
   matMul,
   mean,
+  mul,
   relu,
   reshape,
   split,
@@ -17,6 +19,7 @@ import {
   sub,
   sum,
   transpose,
+  unitStep,
   type Views,
 } from "../tensor/index.ts";
 
@@ -124,14 +127,13 @@ export function climb(options: ClimbOptions): Climb {
 }
 
 /**
- * The sum of means `[entries]`, of which each is climbed by some actors.
+ * For each member the sum of what it climbs, `[members]`.
  *
- * @param climbers of each mean, as agents
+ * @param climbers of each of the means `[entries]`, as agents
  */
-function sumOf(means: Expr, climbers: readonly (readonly number[])[], members: readonly number[]): Climb {
+function sumsOf(means: Expr, climbers: readonly (readonly number[])[], members: readonly number[]): Expr {
   const incidence = members.map((agent) => climbers.map((own) => (own.includes(agent) ? 1 : 0)));
-  const sums = matMul(matrix(incidence), reshape(means, [climbers.length, 1]));
-  return { objective: sum(means), ofActors: reshape(sums, [members.length]) };
+  return reshape(matMul(matrix(incidence), reshape(means, [climbers.length, 1])), [members.length]);
 }
 
 /** Present actors act in every critic at once: one pass of each critic gives all gradients. */
@@ -148,12 +150,14 @@ function climbTogether({ spec, scopes, told, members, critics, chosen, batches }
   );
   const constants = rows.flat().some((row) => row >= width);
   const table = constants ? concat([chosen, stopGradient(chosen)], 0) : chosen;
-  const means = critics.map((each) => mean(criticValues(each, table, rows, batches), [1]));
-  return sumOf(
-    concat(means, 0),
-    critics.flatMap(({ networks }) => agentsOf(networks).map((critic) => scopes[critic].guided)),
-    members,
+  const means = concat(
+    critics.map((each) => mean(criticValues(each, table, rows, batches), [1])),
+    0,
   );
+  const climbers = critics.flatMap(({ networks }) =>
+    agentsOf(networks).map((critic) => scopes[critic].guided),
+  );
+  return { objective: sum(means), ofActors: sumsOf(means, climbers, members) };
 }
 
 /** One pass of a critic for one actor that climbs it. */
@@ -164,7 +168,10 @@ interface Pair {
   readonly slots: readonly number[];
 }
 
-/** Only one actor at a time acts in a critic, a pass of the critic for each. */
+/**
+ * Only one actor at a time acts in a critic, a pass of the critic for each. The slope of each pass along that action is
+ * worked out right after it, so that nothing of the pass has to be kept.
+ */
 function climbAlone(options: ClimbOptions): Climb {
   const { spec, scopes, told, members, taken, chosen, batches } = options;
   const actions = actionRows(spec).map((rows) => rows.map((row) => spec.stateSize + row));
@@ -184,43 +191,86 @@ function climbAlone(options: ClimbOptions): Climb {
       })),
   );
   const climbing = pairs.flatMap((own, critic) => (own.length > 0 ? [critic] : []));
-  const changes = split(
-    selectRows(
-      batches.rows(sub(chosen, taken)),
-      climbing.flatMap((critic) => pairs[critic].map(({ rows }) => rows)),
-    ),
+  const changes = selectRows(
+    batches.rows(sub(chosen, taken)),
+    climbing.flatMap((critic) => pairs[critic].map(({ rows }) => rows)),
+  );
+  const given = split(
+    stopGradient(changes),
     climbing.map((critic) => pairs[critic].length),
     0,
   );
   const passes = criticPasses(options, pairs);
-  const means = climbing.map((critic, k) => {
+  const found = climbing.map((critic, k) => {
     const { firsts, layers } = passes[critic];
     const slots = pairs[critic].map((pair) => pair.slots);
-    const [count, , size] = changes[k].shape;
-    const change = matMul(
-      transpose(changes[k], [0, 2, 1]),
-      selectRows(transpose(layers[0].weights, [1, 0]), slots),
-    );
-    const hidden = add(change, transpose(firsts, [0, 2, 1]));
-    let values = reshape(hidden, [count * size, hidden.shape[2]]);
-    for (const { weights, biases } of layers.slice(1)) {
-      values = gemm(relu(values), weights, biases, { transposeB: true });
-    }
-    return mean(reshape(values, [count, size]), [1]);
+    const [count, , size] = given[k].shape;
+    const weights = selectRows(transpose(layers[0].weights, [1, 0]), slots);
+    const first = add(matMul(transpose(given[k], [0, 2, 1]), weights), firsts);
+    const rows = reshape(first, [count * size, first.shape[2]]);
+    const { values, slopes } = valuesAndSlopes(rows, layers.slice(1));
+    return {
+      means: mean(reshape(values, [count, size]), [1]),
+      slopes: matMul(weights, transpose(reshape(slopes, first.shape), [0, 2, 1])),
+    };
   });
-  return sumOf(
-    concat(means, 0),
-    climbing.flatMap((critic) => pairs[critic].map(({ actor }) => [actor])),
-    members,
+  const slopes = stopGradient(
+    concat(
+      found.map((each) => each.slopes),
+      0,
+    ),
   );
+  const climbers = climbing.flatMap((critic) => pairs[critic].map(({ actor }) => [actor]));
+  const means = concat(
+    found.map((each) => each.means),
+    0,
+  );
+  return {
+    objective: mul(sum(mul(slopes, changes)), 1 / changes.shape[2]),
+    ofActors: sumsOf(means, climbers, members),
+  };
+}
+
+/** A layer of one network: `[out, in]` and `[out]`. */
+interface Layer {
+  readonly weights: Expr;
+  readonly biases: Expr;
+}
+
+/**
+ * What a network with one output makes of what its first layer gives, and how that changes with it: `[R, H]`, without the
+ * activation, to values `[R, 1]` and slopes `[R, H]`.
+ *
+ * @param layers behind the first
+ */
+function valuesAndSlopes(
+  first: Expr,
+  layers: readonly Layer[],
+): { readonly values: Expr; readonly slopes: Expr } {
+  let values = first;
+  const rectified = layers.map(({ weights, biases }) => {
+    const given = relu(values);
+    values = gemm(given, weights, biases, { transposeB: true });
+    return given;
+  });
+  if (layers.length === 0) return { values, slopes: filled(first.dtype, first.shape, 1) };
+  const last = layers.length - 1;
+  // Along what the last layer is given: the same row for all, which the weights before it take in.
+  let slopes = layers[last].weights;
+  for (let k = last; k > 0; k--) {
+    const active = unitStep(rectified[k]);
+    const { weights } = layers[k - 1];
+    slopes =
+      k === last ? gemm(active, mul(transpose(slopes, [1, 0]), weights)) : gemm(mul(active, slopes), weights);
+  }
+  return { values, slopes: mul(unitStep(rectified[0]), slopes) };
 }
 
 /** One critic, ready for passes that differ in a single actor's action. */
 interface CriticPasses {
-  /** What its first layer gives before that action changes, without the activation: of all passes `[1, H, B]`, or of each. */
+  /** What its first layer gives before that action changes, without the activation: of all passes `[1, B, H]`, or of each. */
   readonly firsts: Expr;
-  /** `[out, in]` and `[out]`. */
-  readonly layers: readonly { readonly weights: Expr; readonly biases: Expr }[];
+  readonly layers: readonly Layer[];
 }
 
 /** Of each critic that somebody climbs. */
@@ -232,30 +282,22 @@ function criticPasses(
   for (const { networks, views } of critics) {
     for (const [group, { agents }] of networks.groups.entries()) {
       if (agents.every((agent) => pairs[agent].length === 0)) continue;
-      const layers = Array.from({ length: networks.layers }, (_, layer) => {
+      const stacks = Array.from({ length: networks.layers }, (_, layer) => {
         const { weights, biases } = networks.stacks(views, group, layer);
         return { weights: ofEach(weights), biases: ofEach(biases) };
       });
-      const inputs = selectRows(
-        taken,
-        agents.map((agent) => told[agent]),
-      );
-      const firsts = shared ? ofEach(networks.layer(views, group, 0, inputs)) : [];
       for (const [place, agent] of agents.entries()) {
         if (pairs[agent].length === 0) continue;
-        const own = layers.map(({ weights, biases }) => ({ weights: weights[place], biases: biases[place] }));
-        const ofPairs = () =>
-          selectRows(
-            rows(taken),
-            pairs[agent].map(({ actor }) => told[agent].map((row) => at(row, actor))),
-          );
-        passes[agent] = {
-          firsts: shared ? firsts[place] : add(matMul(own[0].weights, ofPairs()), own[0].biases),
-          layers: own.map(({ weights, biases }) => ({
-            weights: reshape(weights, weights.shape.slice(1)),
-            biases: reshape(biases, [biases.shape[1]]),
-          })),
-        };
+        const layers = stacks.map(({ weights, biases }) => ({
+          weights: reshape(weights[place], weights[place].shape.slice(1)),
+          biases: reshape(biases[place], [biases[place].shape[1]]),
+        }));
+        const seen = shared
+          ? [told[agent]]
+          : pairs[agent].map(({ actor }) => told[agent].map((row) => at(row, actor)));
+        const samples = transpose(selectRows(rows(taken), seen), [0, 2, 1]);
+        const [{ weights, biases }] = layers;
+        passes[agent] = { firsts: add(matMul(samples, transpose(weights, [1, 0])), biases), layers };
       }
     }
   }
