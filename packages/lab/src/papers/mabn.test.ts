@@ -220,3 +220,20 @@ test("mabn/scaling: parameters of critics", async () => {
     ["QDCG complete", 20, 18_242],
   ]);
 }, 120_000);
+
+test("mabn/scaling: growth is compared over numbers of agents that both methods have", () => {
+  const rows = (method: string, power: number, sizes: readonly number[]) =>
+    sizes.map((agents) => ({ method, agents, milliseconds: agents ** power, parameters: agents ** power }));
+  const [quadratic, linear, slower] = tables["mabn/scaling"].claims;
+  const both = [
+    ...rows("MADDPG", 2, [10, 40, 200]),
+    ...rows("MAStAC approx.", 1, [10, 40, 200]),
+    // Beyond what MADDPG has, memory makes it slow.
+    { method: "MAStAC approx.", agents: 1000, milliseconds: 1e9, parameters: 1000 },
+  ];
+  expect([quadratic, linear, slower].map(({ check }) => check(both)[0].holds)).toEqual([true, true, true]);
+  expect(slower.check(both)[0].evidence).toBe(
+    "40 to 200 agents: milliseconds of MAStAC approx. to the 1.00, of MADDPG to the 2.00",
+  );
+  expect(slower.check(both.filter(({ agents }) => agents <= 40))).toEqual([]);
+});

@@ -7,7 +7,10 @@ export interface Axis {
   readonly domain?: readonly [number, number];
   /** Whether equal ratios lie equally far apart; all values are then above 0, or all below. For lines only. */
   readonly logarithmic?: boolean;
-  /** Number format of the ticks in the notation of d3-format. Default `"~s"` (10k, 1M) for x and `"~r"` for y. */
+  /**
+   * Number format of the ticks in the notation of d3-format. Default `"~s"` (10k, 1M) for x, `",~r"` where x stays below
+   * 10,000, and `"~r"` for y.
+   */
   readonly format?: string;
 }
 

@@ -1,3 +1,4 @@
+export { animateScenes } from "./animated-scenes.ts";
 export { renderBars } from "./bars.ts";
 export { type DependencyFigure, renderDependencies } from "./dependencies.ts";
 export type { Axis, BarFigure, HeatMapFigure, LineFigure, TableFigure } from "./figure-spec.ts";
@@ -5,5 +6,6 @@ export { type GraphPanel, renderGraphs } from "./graphs.ts";
 export { renderHeatMaps } from "./heat-maps.ts";
 export { renderLines } from "./lines.ts";
 export { svgToPng } from "./raster.ts";
+export { renderScenes, type SceneFigure } from "./scenes.ts";
 export { sparkline } from "./sparkline.ts";
 export { renderTable } from "./tables.ts";

@@ -85,7 +85,7 @@ function linePanel(
     scale: { domain: xDomain, nice: false, ...(panel.x.logarithmic ? { type: "log" } : {}) },
     axis: {
       title: axisTitle(panel.x),
-      format: panel.x.format ?? "~s",
+      format: panel.x.format ?? (panel.x.logarithmic || xDomain[1] >= 10_000 ? "~s" : ",~r"),
       // Ticks share one prefix, which would make zero "0k".
       labelExpr: "datum.value === 0 ? '0' : datum.label",
       grid: false,

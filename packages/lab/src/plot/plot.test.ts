@@ -68,6 +68,12 @@ test("a reference outside the axis is left out", async () => {
   expect(svg).not.toContain("far away");
 });
 
+test("steps are told in full below 10,000", async () => {
+  const short = { name: "short", steps: [0, 1000], centre: [0, 1] };
+  const svg = await renderLines({ panels: [{ x: { label: "x" }, y: { label: "y" }, curves: [short] }] });
+  for (const text of ["0", "200", "1,000"]) expect(svg).toContain(`>${text}<`);
+});
+
 test("a curve that ends early has its name at its end, or before it where there is no room", async () => {
   const axes = { x: { label: "x", domain: [0, 100] }, y: { label: "y", domain: [0, 10] } } as const;
   const curves = [
