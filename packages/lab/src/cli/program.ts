@@ -111,6 +111,32 @@ export function createProgram(context: Context, version: string): Command {
       const { evaluate } = await import("./commands/evaluate.ts");
       await evaluate(context, run, options);
     });
+  define(program, "render", "draw an episode: a strip of pictures, or an animation", [
+    "render runs/mine",
+    "render aloha --policy alternate --frames 6 --out aloha.png",
+    "render mpe/tag protocol=team --seed 3 --animate --out tag.svg",
+    "render temperature --policy best --every 5 agents=12",
+  ])
+    .argument("<env|run>", "name of an environment, path of a module of your own, or directory of a run")
+    .argument("[settings...]", "key=value for the environment")
+    .option(
+      "--policy <name>",
+      "random (default), trained (default of a run), or one that comes with the environment",
+    )
+    .option("--episode <n>", "which episode of the seed, from 0", readInteger("--episode", 0), 0)
+    .option("--seed <seed>", "decides the episodes", readSeed, 0)
+    .option(
+      "--every <n>",
+      "show every n-th step (default: about twelve of them, with --animate all)",
+      readInteger("--every", 1),
+    )
+    .option("--frames <n>", "show so many moments, from the first to the last", readInteger("--frames", 1))
+    .option("--out <file>", "where it is drawn (.svg or .png)", "episode.svg")
+    .option("--animate", "draw the moments one after the other instead: an SVG that moves in any browser")
+    .action(async (env, settings, options) => {
+      const { render } = await import("./commands/render.ts");
+      await render(context, env, settings, options);
+    });
   define(program, "attention", "show which actions of a trained team attend to which", [
     "attention runs/agp",
     "attention runs/agp --layer 1 --samples 4096 --out first-layer",
