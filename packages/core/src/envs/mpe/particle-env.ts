@@ -193,7 +193,7 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
       load(saved.moment);
       episode.restore(saved.episode);
     },
-    scene: () => particleScene(scenario, `step ${episode.time}`),
+    scene: () => particleScene(scenario),
   };
 }
 

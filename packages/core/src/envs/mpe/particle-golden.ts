@@ -3,8 +3,8 @@ import { InputError, unknownName } from "../../errors.ts";
 import { createRng } from "../../random/index.ts";
 import { parseConfig } from "../config.ts";
 import { createComparison, type GoldenSchema, parseRecording } from "../golden.ts";
-import type { ParticleGame } from "./define-particle-env.ts";
 import { createParticleEnv, type Moment, type ParticleEnv } from "./particle-env.ts";
+import type { ParticleGame } from "./particle-game.ts";
 import type { ParticleConfig } from "./settings.ts";
 
 const schema = "mpe-golden/1";

@@ -1,27 +1,100 @@
-import type { Scene } from "../env.ts";
+import type { Scene, SceneShape } from "../env.ts";
 import type { Scenario } from "./scenario.ts";
-import type { Colour } from "./world.ts";
+import type { Body, Colour, World } from "./world.ts";
 
-/** Half the width of what a picture shows. */
-const outlook = 1.4;
+/** Half the width of what a picture shows at least, and how much of it stays free beyond the outermost agent. */
+const outlook = 1.25;
+const margin = 0.08;
 
-/** All bodies as discs, landmarks below. */
-export function particleScene({ world }: Scenario, caption: string): Scene {
+/** What lies lower is drawn first. */
+const layers: Readonly<Record<Body["kind"], number>> = {
+  forest: 0,
+  obstacle: 1,
+  food: 2,
+  landmark: 2,
+  agent: 3,
+  adversary: 3,
+  leader: 3,
+};
+
+/**
+ * Bodies as discs, those wanted somewhere with a ring in the colour of their goal, which has a ring too; what was said beside who
+ * said it. The view contains the arena, drawn as a square from -1 to 1, and widens as agents leave it.
+ */
+export function particleScene({ world, goals }: Scenario): Scene {
   const { bodies, agents, entities, x, y, size } = world;
-  const order = Array.from({ length: entities }, (_, k) => (k + agents) % entities);
+  let half = outlook;
+  for (let i = 0; i < agents; i++) {
+    half = Math.max(half, Math.max(Math.abs(x[i]), Math.abs(y[i])) + size[i] + margin);
+  }
+  const disc = (body: number): SceneShape => ({
+    kind: "circle",
+    x: x[body],
+    y: -y[body],
+    radius: size[body],
+    fill: hexadecimal(bodies[body].colour),
+    ...(bodies[body].kind === "forest" && { opacity: 0.6 }),
+    ...(body < agents && { stroke: "#1f2937", strokeWidth: 0.008, opacity: 0.85 }),
+  });
+  const ring = (body: number, colour: Colour): SceneShape => ({
+    kind: "circle",
+    x: x[body],
+    y: -y[body],
+    radius: size[body] + 0.03,
+    stroke: hexadecimal(colour),
+    strokeWidth: 0.025,
+  });
+  const order = Array.from({ length: entities }, (_, body) => body);
+  order.sort((a, b) => layers[bodies[a].kind] - layers[bodies[b].kind] || a - b);
+  const wanted = goals();
+  const landmarks = [...new Set(wanted.map(({ landmark }) => landmark))];
   return {
-    width: 2 * outlook,
-    height: 2 * outlook,
-    caption,
-    shapes: order.map((body) => ({
-      kind: "circle",
-      x: outlook + x[body],
-      y: outlook - y[body],
-      radius: size[body],
-      fill: hexadecimal(bodies[body].colour),
-      label: bodies[body].name,
-    })),
+    left: -half,
+    top: -half,
+    width: 2 * half,
+    height: 2 * half,
+    shapes: [
+      { kind: "rectangle", x: -1, y: -1, width: 2, height: 2, stroke: "#e2e8f0" },
+      ...order.map(disc),
+      ...landmarks.map((landmark) => ring(landmark, bodies[landmark].colour)),
+      ...wanted.map(({ agent, landmark }) => ring(agent, bodies[landmark].colour)),
+      ...notes(world),
+    ],
   };
+}
+
+/** Who agents are, in games where everybody is somebody else, and what was said last. */
+function notes(world: World): SceneShape[] {
+  const { bodies, agents, x, y, size, speaks } = world;
+  const names = bodies.slice(0, agents).map(({ name }) => name.split("_")[0]);
+  const distinct = new Set(names).size === agents;
+  const shapes: SceneShape[] = [];
+  for (let i = 0; i < agents; i++) {
+    const word = speaks[i] === 1 ? loudestWord(world, i) : "";
+    const text = [distinct ? names[i] : "", word].filter((part) => part !== "").join(" ");
+    if (!distinct && speaks[i] === 0) continue;
+    // Towards the middle of the view, so that it does not end at its border.
+    const side = x[i] > 0.5 ? -1 : 1;
+    shapes.push({
+      kind: "text",
+      x: x[i] + side * (0.75 * size[i] + 0.04),
+      y: -y[i] - 0.75 * size[i] - 0.08,
+      text,
+      size: 0.13,
+      anchor: side < 0 ? "end" : "start",
+    });
+  }
+  return shapes;
+}
+
+/** The word of which most was said, as a letter in quotation marks; nothing for silence. */
+function loudestWord({ messages, words }: World, agent: number): string {
+  let loudest = -1;
+  for (let w = 0; w < words; w++) {
+    const said = messages[agent * words + w];
+    if (said > 0 && (loudest < 0 || said > messages[agent * words + loudest])) loudest = w;
+  }
+  return loudest < 0 ? "" : `“${String.fromCharCode("A".charCodeAt(0) + loudest)}”`;
 }
 
 const hexadecimal = (colour: Colour): string =>
