@@ -137,6 +137,10 @@ test("a number that the environment refuses to take shows nothing", () => {
 
 test.each([
   [couplingGraphs(3, {}), "couplings of 3 agents, expected 4"],
+  [
+    [couplingGraphs(4, {})] as unknown as CouplingGraphs,
+    "couplings change from step to step, expected couplings that do not",
+  ],
   [{ ...declared, reward: couplingGraphs(3, {}).reward }, "reward has 3 lists, expected 4"],
   [
     { ...declared, state: { starts: Int32Array.of(0, 1, 2, 3, 3), ids: Int32Array.of(0, 1, 2) } },

@@ -46,6 +46,7 @@ function playToAMoment(env: Env, stream: Rng, draws: Rng): void {
 
 function graphProblem(graphs: CouplingGraphs, spec: EnvSpec): string | undefined {
   const { agents } = spec;
+  if (Array.isArray(graphs)) return "couplings change from step to step, expected couplings that do not";
   if (graphs.agents !== agents) return `couplings of ${graphs.agents} agents, expected ${agents}`;
   for (const kind of couplingKinds) {
     const { starts, ids } = graphs[kind];

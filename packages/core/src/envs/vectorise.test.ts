@@ -249,3 +249,13 @@ test("a mask without any available action is refused, with the agent and the ste
     "stuck: agent 1 has no available action at step 2, expected at least one of 2",
   );
 });
+
+test("an environment that contradicts itself is refused", () => {
+  const lying = (): Env => {
+    const env = game("temperature", { agents: 3 })();
+    return { ...env, spec: { ...env.spec, stateSizes: [1, 1, 2] } };
+  };
+  expect(() => vectorise(lying, 2, createRng(0))).toThrow(
+    "temperature: stateSizes sum to 4, expected stateSize 3",
+  );
+});

@@ -3,6 +3,7 @@ import type { Rng } from "../random/index.ts";
 import { jointActionSize, maskSize } from "./actions.ts";
 import type { EnvFactory } from "./definition.ts";
 import type { EnvSpec, JointAction, Snapshot } from "./env.ts";
+import { specProblem } from "./spec-problem.ts";
 
 /**
  * `B` copies of an environment stepped together over flat arrays, which stay the same objects for good: read or
@@ -50,12 +51,18 @@ export interface EnvBatch {
   restore(snapshot: Snapshot): void;
 }
 
-/** Copies of an environment, already reset. Copy `b` draws from `rng.split(String(b))` for all its episodes. */
+/**
+ * Copies of an environment, already reset. Copy `b` draws from `rng.split(String(b))` for all its episodes.
+ *
+ * @throws InputError when what the environment says of itself contradicts itself
+ */
 export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch {
   if (!Number.isInteger(size) || size < 1) throw new Error(`vectorise: size is ${size}, expected at least 1`);
   const envs = Array.from({ length: size }, factory);
   const streams = envs.map((_, b) => rng.split(String(b)));
   const { spec } = envs[0];
+  const problem = specProblem(spec);
+  if (problem !== undefined) throw new InputError(`${spec.id}: ${problem}`);
   const observationsPerCopy = spec.agents * spec.observationSize;
   const actionsPerCopy = jointActionSize(spec);
   const masksPerCopy = maskSize(spec);

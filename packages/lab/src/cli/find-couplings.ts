@@ -38,14 +38,20 @@ export async function findCouplings(
   const { definition } = await findEnvironment(nameOrPath, context);
   const typed = splitSettings(words);
   const settings = readSettings({ ...typed.own, ...typed.env }, definition.config);
-  const { couplings } = configureEnv(definition, settings).factory();
+  const { spec, couplings } = configureEnv(definition, settings).factory();
   const title = [definition.name, ...words].join(" ");
   if (couplings === undefined) {
     const choices = coupledEnvironments();
     const instead = choices.length === 0 ? "" : ` or one of ${choices.join(", ")}`;
     throw new InputError(`${title} has no couplings, expected a JSON file of couplings${instead}`);
   }
-  return { title, couplings: couplings() };
+  const found: FoundCouplings["couplings"] = couplings();
+  for (const { agents } of "agents" in found ? [found] : found) {
+    if (agents !== spec.agents) {
+      throw new InputError(`${title}: couplings are of ${agents} agents, expected ${spec.agents}`);
+    }
+  }
+  return { title, couplings: found };
 }
 
 function couplingsOfFile(file: string): FoundCouplings["couplings"] {
