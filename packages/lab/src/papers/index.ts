@@ -21,7 +21,7 @@ export {
   type Scale,
   scales,
 } from "./figure.ts";
-export { type FigureReport, type ReproduceOptions, reproduce } from "./reproduce.ts";
+export { describeLengths, type FigureReport, type ReproduceOptions, reproduce } from "./reproduce.ts";
 export { describeTable, reproduceTable, type TableDefinition, type TableReport } from "./table.ts";
 
 /** Every figure that can be reproduced, by its id. */

@@ -168,7 +168,7 @@ function describeFigure(definition: FigureDefinition, aligned: readonly SeriesRu
 const panelsOf = ({ runs }: FigureDefinition) => [...new Set(runs.map(({ panel }) => panel))];
 
 /** How long runs are: "2,000 environment steps", or "150 (nine), 80 (ring) episodes" where panels differ. */
-function describeLengths(definition: FigureDefinition, scale: Scale): string {
+export function describeLengths(definition: FigureDefinition, scale: Scale): string {
   const lengths = panelsOf(definition).map((panel) => {
     const { length, stepsEach } = settingsOf(definition, panel);
     return { panel, count: grouped(length[scale] / stepsEach) };

@@ -3,6 +3,7 @@ import { type EnvDefinition, environments } from "corral/envs";
 import { unknownName } from "corral/errors";
 import pc from "picocolors";
 import {
+  describeLengths,
   type FigureDefinition,
   figureRuns,
   figures,
@@ -12,7 +13,7 @@ import {
   tables,
 } from "../../papers/index.ts";
 import type { CommonOptions } from "../context.ts";
-import { grouped, heading, paragraph, printJson, shellCommand, table } from "../output.ts";
+import { heading, paragraph, printJson, shellCommand, table } from "../output.ts";
 import { asTyped, describeSettings } from "../settings.ts";
 
 /** One kind of thing that can be listed. */
@@ -131,7 +132,7 @@ function presetsOf({ presets = {} }: Algorithm): string {
 
 const runCount = (figure: FigureDefinition, scale: Scale): string => String(figureRuns(figure, scale).length);
 
-function describeFigure({ id, title, caption, metric, runs, scales, claims }: FigureDefinition) {
+function describeFigure({ id, title, caption, metric, runs, scales, panels, claims }: FigureDefinition) {
   return {
     id,
     title,
@@ -139,19 +140,23 @@ function describeFigure({ id, title, caption, metric, runs, scales, claims }: Fi
     metric: metric.name,
     runs,
     scales,
+    ...(panels === undefined ? {} : { panels }),
     claims: claims.map(({ text }) => text),
   };
 }
 
 function figureInFull(figure: FigureDefinition): string {
   const rows = scales.map((scale) => {
-    const { seeds, steps } = figure.scales[scale];
-    return [pc.cyan(scale), runCount(figure, scale), String(seeds), grouped(steps)];
+    const { seeds } = figure.scales[scale];
+    return [pc.cyan(scale), runCount(figure, scale), String(seeds), describeLengths(figure, scale)];
   });
+  const names = figure.runs.map(({ panel, series }) =>
+    panel === undefined ? series : `${panel}: ${series}`,
+  );
   return [
     `${heading(figure.title)}\n\n${paragraph(figure.caption, 2)}\n`,
-    table(["scale", "runs", "seeds of each curve", "steps of each run"], rows, [1, 2, 3]),
-    `\n${heading("Curves")}\n${figure.runs.map(({ series }) => `  ${series}`).join("\n")}`,
+    table(["scale", "runs", "seeds of each curve", "each run"], rows, [1, 2]),
+    `\n${heading("Curves")}\n${names.map((name) => `  ${name}`).join("\n")}`,
     `\n${heading("Claims")}\n${figure.claims.map(({ text }) => `  ${text}`).join("\n")}`,
     `\n  ${shellCommand("reproduce", figure.id)}`,
   ].join("\n");
