@@ -154,6 +154,7 @@ const holding = -161.22;
 /** Scores of play that nobody learns, in units of the figure. */
 const references = {
   nine: [
+    { label: "best plan, 0", value: problems.nine.best },
     { label: "equal shares, -5.05", value: equalShares.nine },
     { label: "nothing sent, -6.89", value: problems.nine.nothing },
   ],
@@ -198,7 +199,7 @@ export const figure1 = figure("mabn/figure-1", {
   title: "MAStAC and methods with central critics on the paper's three problems",
   caption:
     "Return of an episode played without exploration; on the right divided by 40 zones. Right and middle: logarithmic axes; what is below " +
-    "an axis is not shown. Dashed rules: play that nobody learns; in nine warehouses the best is 0. The best controller of zones is the " +
+    "an axis is not shown. Dashed rules: play that nobody learns. The best controller of zones is the " +
     "linear-quadratic optimum, which sees everything; the second one is masked to what agents observe. Demands, the nine's couplings and the " +
     "largest input (30 kW) are ours, because the paper does not print them. MAStAC approx.: κ = 2, on nine 1, two steps being exact. " +
     "All actors' actions are replaced in MAStAC's objective. QDCG takes agents that are alike only.",
@@ -297,7 +298,7 @@ const undecomposed = ["undecomposed Q", "undecomposed Qhat"] as const;
 const figure2 = figure("mabn/figure-2", {
   title: "MAStAC without its parts: nine warehouses",
   caption:
-    "Return of an episode played without exploration; the best is 0, and what is below the axis is not shown. undecomposed Q: the critic of " +
+    "Return of an episode played without exploration; what is below the axis is not shown. undecomposed Q: the critic of " +
     "an agent is told all states and actions; undecomposed Qhat: one critic of the sum that an actor climbs, told everything; coordinated: " +
     "agents take their steps one after the other; own action only: an actor's objective has the others' actions from the replay, as " +
     "algorithm 1 prints it, and not those of the present actors.",
