@@ -1,11 +1,23 @@
 import { describe, expect, test } from "vitest";
 import { createRng, type Rng } from "../random/index.ts";
-import { compile, initialise, layoutOf, loadEngine, unpack, variable } from "../tensor/index.ts";
+import {
+  compile,
+  constant,
+  gradients,
+  initialise,
+  layoutOf,
+  loadEngine,
+  mul,
+  sum,
+  unpack,
+  variable,
+} from "../tensor/index.ts";
 import {
   type BnActor,
   type BnActorOptions,
   bnActor,
   conditionalLogProbabilities,
+  logProbabilitiesUnderDags,
   sampleJointActions,
 } from "./bn-actor.ts";
 import { conditionalRowBuilder, type JointSamples } from "./conditional-rows.ts";
@@ -527,4 +539,119 @@ test("names its parameters after the network they belong to", () => {
     "actor/head/w 14x2",
     "actor/head/b 2",
   ]);
+});
+
+describe("log-probabilities under DAGs that are expressions", () => {
+  const samples = 4;
+  const variants = [
+    {},
+    { parentInput: "observations-and-actions" },
+    { parentInput: "observations-and-actions", heads: "shared", inputNorm: true },
+    { heads: "shared" },
+  ] as const;
+
+  async function underDags(
+    options: Partial<BnActorOptions>,
+    masked: boolean,
+    dtype: "float32" | "float64" = "float32",
+  ) {
+    const rng = createRng("under");
+    const random = randomActor({ ...small, hidden: 16, ...options }, rng);
+    const { actor, layout } = random;
+    const vector = variable("actor", dtype, [layout.size], random.vector.values as Float32Array);
+    const { agents, observationSize, actions } = actor.options;
+    const rows = samples * agents;
+    const weights = Array.from({ length: rows * actions }, () => rng.normal());
+    const program = await compile(engine, {
+      name: "under",
+      inputs: {
+        observations: { dtype, shape: [rows, observationSize] },
+        observationOf: { dtype: "int32", shape: [rows] },
+        parents: { dtype, shape: [samples, agents, agents] },
+        actions: { dtype: "int32", shape: [samples, agents] },
+        ...(masked ? { available: { dtype, shape: [rows, actions] } } : {}),
+      },
+      variables: { actor: vector },
+      build(leaves) {
+        const logProbabilities = logProbabilitiesUnderDags(actor, unpack(leaves.actor, layout), leaves);
+        const shape = [rows, actions];
+        const loss = sum(mul(logProbabilities, constant(dtype, shape, weights)));
+        return { results: { logProbabilities, forParents: gradients(loss, [leaves.parents])[0] } };
+      },
+    });
+    const { inputs } = program;
+    rng.fillNormal(inputs.observations);
+    // Rows of the table in another order than that of the agents.
+    for (let row = 0; row < rows; row++) inputs.observationOf[row] = (5 * row + 2) % rows;
+    for (let k = 0; k < rows; k++) {
+      inputs.actions[k] = rng.integer(actions);
+      for (let j = 0; j < k % agents; j++) inputs.parents[k * agents + j] = rng.integer(2);
+    }
+    for (let k = 0; masked && k < rows * actions; k++) {
+      (inputs.available as Float32Array)[k] = k % actions === 0 ? 1 : rng.integer(2);
+    }
+    await program.run();
+    return { program, random, weights };
+  }
+
+  test.each(variants.flatMap((options) => [false, true].map((masked) => [options, masked] as const)))(
+    "are those of rows worked out one by one: %o, masked %s",
+    async (options, masked) => {
+      const { program, random } = await underDags(options, masked);
+      const { agents, observationSize, actions } = random.actor.options;
+      const { inputs, results } = program;
+      const observation = (row: number): number[] => {
+        const start = inputs.observationOf[row] * observationSize;
+        return [...inputs.observations.subarray(start, start + observationSize)];
+      };
+      for (let row = 0; row < samples * agents; row++) {
+        const first = row - (row % agents);
+        const told = plainTold(
+          random.actor.options,
+          inputs.parents.subarray(first * agents, (first + agents) * agents),
+          Array.from({ length: agents }, (_, j) => observation(first + j)),
+          inputs.actions.subarray(first, first + agents),
+          row % agents,
+        );
+        const mask = inputs.available && [...inputs.available.subarray(row * actions, (row + 1) * actions)];
+        const expected = plainLogProbabilities(random, row % agents, observation(row), told, mask);
+        for (const [a, value] of expected.entries()) {
+          if (!Number.isFinite(value)) continue;
+          expect((results.logProbabilities as Float32Array)[row * actions + a]).toBeCloseTo(value, 4);
+        }
+      }
+      await program.dispose();
+    },
+  );
+
+  test.each(variants)("tell every possible edge what it would change: %o", async (options) => {
+    const { program, weights } = await underDags(options, false, "float64");
+    const { inputs, results, run } = program;
+    const found = (results.forParents as Float64Array).slice();
+    const loss = (): number =>
+      (results.logProbabilities as Float64Array).reduce((total, value, k) => total + value * weights[k], 0);
+    for (let k = 0; k < inputs.parents.length; k++) {
+      const held = inputs.parents[k];
+      inputs.parents[k] = held + 1e-6;
+      await run();
+      const above = loss();
+      inputs.parents[k] = held - 1e-6;
+      await run();
+      const below = loss();
+      inputs.parents[k] = held;
+      const error = Math.abs(found[k] - (above - below) / 2e-6);
+      expect(error).toBeLessThan(1e-5 * Math.max(1, Math.abs(found[k])));
+    }
+    expect(found.filter((value) => Math.abs(value) > 0.01).length).toBeGreaterThan(found.length / 2);
+    await program.dispose();
+  });
+
+  test("tell them nothing where no parent has acted", async () => {
+    const { program } = await underDags({}, false);
+    // An action outside of the range is a row of zeros.
+    program.inputs.actions.fill(-1);
+    await program.run();
+    expect([...(program.results.forParents as Float32Array)].every((value) => value === 0)).toBe(true);
+    await program.dispose();
+  });
 });
