@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { configureEnv, environments, vectorise } from "corral/envs";
 import { createRng } from "corral/random";
 import { loadEngine } from "corral/tensor";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -17,6 +18,9 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "corral-export-"));
   for (const run of [
     `mastac warehouse ${brief} batchSize=16 actorHidden=[8] criticHidden=[8] --out own`,
+    `mastac temperature env.agents=5 --preset temperature ${brief} batchSize=16 criticHidden=[8] --out zones`,
+    `mastac-pg temperature env.agents=5 --preset temperature --steps 960 --evaluation-episodes 2 --out drawn`,
+    `mastac-pg warehouse env.initialNoise=0.3 --preset warehouses --steps 192 --evaluation-episodes 2 --out shares`,
     `vdn topk env.agents=3 env.k=1 --preset fast ${brief} --out shared`,
   ]) {
     expect(await corral(`train ${run}`)).toMatchObject({ code: 0 });
@@ -68,11 +72,57 @@ test("each agent's file sees its own observation and plays what the team's file 
   expect(own).toEqual(joint);
 });
 
+test.each([
+  ["zones", configureEnv(environments.temperature, { agents: 5 }).factory],
+  ["drawn", configureEnv(environments.temperature, { agents: 5 }).factory],
+  ["shares", configureEnv(environments.warehouse, { initialNoise: 0.3 }).factory],
+])(
+  "agents' files, which know nothing of each other, earn exactly what the team does: %s",
+  async (run, factory) => {
+    const seeds = [3, 4];
+    const [exported, ...evaluated] = await Promise.all(
+      [
+        `export ${run} --per-agent ${run}-agents`,
+        ...seeds.map((seed) => `evaluate ${run} --episodes 1 --seed ${seed}`),
+      ].map((line) => corral(`${line} --json`)),
+    );
+    const engine = await loadEngine();
+    const { spec } = factory();
+    const files: { file: string }[] = JSON.parse(exported.stdout).files;
+    expect(files).toHaveLength(spec.agents);
+    const sessions = await Promise.all(
+      files.map(({ file }) => engine.load(readFileSync(join(folder, file)))),
+    );
+    const sizes = spec.actions.map((space) => (space as { size: number }).size);
+    for (const [k, seed] of seeds.entries()) {
+      const batch = vectorise(factory, 1, createRng(seed).split("evaluate").split("environments"));
+      const actions = new Float32Array(sizes.reduce((sum, size) => sum + size));
+      do {
+        let at = 0;
+        for (const [i, session] of sessions.entries()) {
+          const begin = i * spec.observationSize;
+          const seen = batch.observations.slice(begin, begin + spec.observationSizes![i]);
+          const own = new Float32Array(sizes[i]);
+          await session.run(
+            { observation: session.tensor("float32", [1, seen.length], seen) },
+            { action: session.tensor("float32", [1, own.length], own) },
+          );
+          actions.set(own, at);
+          at += own.length;
+        }
+        batch.step(actions);
+      } while (batch.terminated[0] + batch.truncated[0] === 0);
+      expect(JSON.parse(evaluated[k].stdout).metrics["eval/return"]).toBe(batch.episodeReturns[0]);
+    }
+    for (const session of sessions) await session.dispose();
+  },
+);
+
 test("agents that share a network have no files of their own", async () => {
   const refused = await corral("export shared --per-agent policies");
   expect(refused).toMatchObject({ code: 2, stdout: "" });
   expect(refused.stderr).toBe(
-    "corral: shared was trained by vdn, whose agents have no networks of their own; expected a run of mastac, maddpg or matd3, or no --per-agent\n",
+    "corral: shared was trained by vdn, whose agents have no networks of their own; expected a run of mastac, mastac-pg, maddpg or matd3, or no --per-agent\n",
   );
   expect(existsSync(join(folder, "policies"))).toBe(false);
 });

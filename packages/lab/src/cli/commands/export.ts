@@ -28,7 +28,7 @@ export async function exportPolicy(
     const policies = learner.exportPolicies?.();
     if (policies === undefined) {
       throw new InputError(
-        `${directory} was trained by ${run.spec.algorithm}, whose agents have no networks of their own; expected a run of mastac, maddpg or matd3, or no --per-agent`,
+        `${directory} was trained by ${run.spec.algorithm}, whose agents have no networks of their own; expected a run of mastac, mastac-pg, maddpg or matd3, or no --per-agent`,
       );
     }
     makeDirectory(perAgent);
