@@ -17,7 +17,7 @@ export interface EnvRow {
   readonly agents: number;
   /** Copies stepped together. */
   readonly copies: number;
-  /** Steps per second, summed over the copies, under random actions; observations, states and resets included. */
+  /** Steps per CPU second, summed over the copies, under random actions; observations, states and resets included. */
   readonly stepsPerSecond: number;
   /** The public implementation, where its speed is known. */
   readonly reference?: { readonly stepsPerSecond: number; readonly ratio: number };
@@ -45,6 +45,7 @@ const PREPARED = 64;
 /**
  * Times environments alone, one copy and many stepped together.
  *
+ * @param now milliseconds of CPU time, of which other programs take nothing away
  * @param turn milliseconds one of the five chunks of a measurement should last
  */
 export function benchEnvs({

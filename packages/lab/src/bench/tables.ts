@@ -205,7 +205,7 @@ export function tabularTable(rows: readonly TabularRow[]): string {
 /** Speed of environments alone. */
 export function envTable(rows: readonly EnvRow[]): string {
   return align([
-    ["environment", "agents", "copies", "steps/s", "MPE2 1.1.0 in Python, stated", "ratio"],
+    ["environment", "agents", "copies", "steps / CPU s", "MPE2 1.1.0 in Python, stated", "ratio"],
     ...rows.map(({ env, agents, copies, stepsPerSecond, reference }) => [
       env,
       String(agents),
