@@ -185,7 +185,7 @@ function createTemperature(config: TemperatureConfig): Env {
       return {
         width: Math.ceil(agents / 2),
         height: Math.min(2, agents),
-        caption: `step ${episode.time}: ${(sum / agents).toFixed(2)} °C on average`,
+        caption: `${(sum / agents).toFixed(2)} °C on average, target ${target} °C`,
         shapes,
       };
     },

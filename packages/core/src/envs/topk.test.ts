@@ -289,14 +289,14 @@ test("the scene outlines the top k and colours whoever acted", () => {
   env.reset(createRng(3));
   const signals = new Float32Array(4);
   env.state(signals, 0);
-  const outlined = () =>
-    env.scene().shapes.map((shape) => (shape.kind === "rectangle" && shape.stroke ? 1 : 0));
+  const bars = () => env.scene().shapes.filter((shape) => shape.kind === "rectangle");
+  const outlined = () => bars().map(({ stroke }) => (stroke ? 1 : 0));
   expect(outlined()).toEqual([...topKActions(signals, 2)]);
   expect(env.scene().caption).toBe("success: exactly the agents with the 2 largest signals act");
-  const before = env.scene().shapes.map((shape) => shape.kind === "rectangle" && shape.fill);
+  const before = bars().map(({ fill }) => fill);
   expect(new Set(before).size).toBe(1);
   env.step([1, 0, 0, 0]);
-  const after = env.scene().shapes.map((shape) => shape.kind === "rectangle" && shape.fill !== before[0]);
+  const after = bars().map(({ fill }) => fill !== before[0]);
   expect(after).toEqual([true, false, false, false]);
   expect(env.scene().caption).toBe("reward -1, no success");
 });

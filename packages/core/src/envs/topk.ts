@@ -159,21 +159,25 @@ export function topKOptimalActions(signals: ArrayLike<number>, rules: TopKRules)
   return best;
 }
 
-/** Signals as bars: those of the top k outlined, those of the agents that acted in another colour. */
+/** Signals as bars with their values above: those of the top k outlined, those of the agents that acted in another colour. */
 function bars(
   signals: Float32Array,
   actions: JointAction | undefined,
   top: Uint8Array,
 ): Omit<Scene, "caption"> {
-  const shapes: SceneShape[] = [...signals].map((signal, i) => ({
-    kind: "rectangle",
-    x: i + 0.15,
-    y: 1 - signal,
-    width: 0.7,
-    height: signal,
-    fill: actions?.[i] === 1 ? "#f59e0b" : "#93c5fd",
-    ...(top[i] === 1 ? { stroke: "#1e293b" } : {}),
-    label: signal.toFixed(2),
-  }));
-  return { width: signals.length, height: 1, shapes };
+  const unit = 1.6;
+  const height = unit + 0.4;
+  const shapes = [...signals].flatMap((signal, i): SceneShape[] => [
+    {
+      kind: "rectangle",
+      x: i + 0.15,
+      y: height - unit * signal,
+      width: 0.7,
+      height: unit * signal,
+      fill: actions?.[i] === 1 ? "#f59e0b" : "#93c5fd",
+      ...(top[i] === 1 ? { stroke: "#1e293b", strokeWidth: 0.03 } : {}),
+    },
+    { kind: "text", x: i + 0.5, y: height - unit * signal - 0.17, text: signal.toFixed(2), size: 0.24 },
+  ]);
+  return { width: signals.length, height: height + 0.05, shapes };
 }

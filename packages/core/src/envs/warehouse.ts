@@ -8,7 +8,7 @@ import {
   couplingsFromJson,
 } from "../structure/index.ts";
 import { defineEnv } from "./definition.ts";
-import type { Env, EnvSpec, SceneShape, Snapshot } from "./env.ts";
+import type { Env, EnvSpec, Scene, SceneShape, Snapshot } from "./env.ts";
 import { createEpisode } from "./episode.ts";
 
 const oneOrEach = z.number().or(z.array(z.number()));
@@ -331,53 +331,79 @@ function createWarehouse(config: WarehouseConfig): Env {
       stock.set(saved.stock);
       demand.set(saved.demand);
     },
-    scene() {
-      // On a circle whose circumference leaves 1.6 for each warehouse.
-      const radius = (1.6 * agents) / (2 * Math.PI);
-      const size = 2 * radius + 2.4;
-      const x = (i: number) => size / 2 + radius * Math.sin((2 * Math.PI * i) / agents);
-      const y = (i: number) => size / 2 - radius * Math.cos((2 * Math.PI * i) / agents);
-      const shapes: SceneShape[] = couplingEdges(couplings, "state").map(([from, to]) => ({
-        kind: "line",
-        x1: x(from),
-        y1: y(from),
-        x2: x(to),
-        y2: y(to),
-        stroke: "#cbd5e1",
-      }));
-      let short = 0;
-      for (let i = 0; i < agents; i++) {
-        // Half a unit high is a stock of 2 or more.
-        const height = Math.min(0.5, Math.abs(stock[i]) / 4);
-        if (stock[i] < 0) short++;
-        const left = x(i) - 0.25;
-        shapes.push(
-          {
-            kind: "rectangle",
-            x: left,
-            y: y(i) - 0.5,
-            width: 0.5,
-            height: 1,
-            fill: "#f1f5f9",
-            stroke: "#94a3b8",
-          },
-          {
-            kind: "rectangle",
-            x: left,
-            y: stock[i] < 0 ? y(i) : y(i) - height,
-            width: 0.5,
-            height,
-            fill: stock[i] < 0 ? "#fca5a5" : "#93c5fd",
-            label: stock[i].toFixed(2),
-          },
-        );
-      }
-      return {
-        width: size,
-        height: size,
-        caption: `step ${episode.time}: ${short} of ${agents} below 0`,
-        shapes,
-      };
-    },
+    scene: () => warehouseScene(couplings, stock),
   };
+}
+
+/** Room that a warehouse takes on the circle, half of it free for what it sends. */
+const place = 1.5;
+const halfWidth = 0.32;
+/** Of its frame, and the stock that fills the half. */
+const halfHeight = 0.55;
+const fullStock = 2;
+
+/** Warehouses on a circle, each a frame with its stock as a bar from the middle, upwards or, where it is short, downwards. */
+function warehouseScene(couplings: CouplingGraphs, stock: Float64Array): Scene {
+  const { agents } = couplings;
+  const radius = (place * agents) / (2 * Math.PI);
+  const size = 2 * radius + place;
+  const x = (i: number) => size / 2 + radius * Math.sin((2 * Math.PI * i) / agents);
+  const y = (i: number) => size / 2 - radius * Math.cos((2 * Math.PI * i) / agents);
+  const shapes = couplingEdges(couplings, "state").map(([from, to]): SceneShape => {
+    const [dx, dy] = [x(to) - x(from), y(to) - y(from)];
+    // The share of the way that is inside a frame or too close to it.
+    const inside = Math.min((halfWidth + 0.08) / Math.abs(dx), (halfHeight + 0.08) / Math.abs(dy));
+    return {
+      kind: "line",
+      x1: x(from) + inside * dx,
+      y1: y(from) + inside * dy,
+      x2: x(to) - inside * dx,
+      y2: y(to) - inside * dy,
+      stroke: "#94a3b8",
+      arrow: true,
+    };
+  });
+  let short = 0;
+  for (let i = 0; i < agents; i++) {
+    const height = Math.min(1, Math.abs(stock[i]) / fullStock) * halfHeight;
+    const isShort = stock[i] < 0;
+    if (isShort) short++;
+    const frame = { x: x(i) - halfWidth, width: 2 * halfWidth };
+    shapes.push(
+      { kind: "rectangle", ...frame, y: y(i) - halfHeight, height: 2 * halfHeight, fill: "#f8fafc" },
+      {
+        kind: "rectangle",
+        ...frame,
+        y: isShort ? y(i) : y(i) - height,
+        height,
+        fill: isShort ? "#f87171" : "#60a5fa",
+      },
+      {
+        kind: "rectangle",
+        ...frame,
+        y: y(i) - halfHeight,
+        height: 2 * halfHeight,
+        stroke: "#64748b",
+        strokeWidth: 0.025,
+      },
+      {
+        kind: "line",
+        x1: frame.x,
+        y1: y(i),
+        x2: frame.x + frame.width,
+        y2: y(i),
+        stroke: "#64748b",
+        strokeWidth: 0.02,
+      },
+      // In the half that is free.
+      {
+        kind: "text",
+        x: x(i),
+        y: y(i) + (isShort ? -halfHeight / 2 : halfHeight / 2),
+        text: stock[i].toFixed(1).replace("-", "−"),
+        size: 0.22,
+      },
+    );
+  }
+  return { width: size, height: size, caption: `${short} of ${agents} below 0`, shapes };
 }

@@ -8,13 +8,13 @@ import {
   labelSizeOf,
   signature,
 } from "./scene-shapes.ts";
-import { panelBorder, rewardText, type SceneFigure, shortened, still } from "./scenes.ts";
-import { wrapText } from "./style.ts";
+import { linesOf, panelBorder, rewardText, type SceneFigure, still } from "./scenes.ts";
 import { escapeXml, svgDocument } from "./svg.ts";
 
 const padding = 16;
 const largest = { width: 640, height: 480 } as const;
 const narrowest = 400;
+const fontSize = 10.5;
 /** Seconds: the whole episode should take so long, a step at least and at most so long, and its end stays for so long. */
 const pace = { episode: 9, leastStep: 0.12, mostStep: 1, rest: 1.2 } as const;
 
@@ -49,7 +49,7 @@ export function animateScenes({ title, caption, moments }: SceneFigure, prefix =
       body.push(`<text x="${padding}" y="${y - 3}" ${style}>${escapeXml(line)}</text>`);
     }
   };
-  write(wrapText(title, Math.floor(contentWidth / 8)), 'font-size="13" font-weight="bold" fill="#111"');
+  write(linesOf(title, contentWidth, 14), 'font-size="13" font-weight="bold" fill="#111"');
   y += 6;
   const frame: Frame = {
     x: padding + (contentWidth - width) / 2,
@@ -79,14 +79,12 @@ export function animateScenes({ title, caption, moments }: SceneFigure, prefix =
   y = frame.y + frame.height;
   body.push(progress(padding, y + 5, contentWidth, clock));
   y += 9;
-  if (scenes.some((scene) => scene.caption !== undefined)) {
-    const text = (k: number) => shortened(scenes[k].caption ?? "", contentWidth, 10.5);
-    body.push(told(text, { x: padding, y: y + 14, "font-size": 10.5, fill: "#444" }));
-    y += 16;
+  const captions = scenes.map((scene) => linesOf(scene.caption, contentWidth, fontSize));
+  for (let line = 0; line < Math.max(...captions.map((lines) => lines.length)); line++) {
+    y += 15;
+    body.push(told((k) => captions[k][line] ?? "", { x: padding, y, "font-size": fontSize, fill: "#444" }));
   }
-  if (caption !== undefined) {
-    write(wrapText(caption, Math.floor(contentWidth / (10.5 * 0.58))), 'font-size="10.5" fill="#444"');
-  }
+  write(linesOf(caption, contentWidth, fontSize), `font-size="${fontSize}" fill="#444"`);
   return svgDocument(Math.ceil(contentWidth + 2 * padding), Math.ceil(y + padding), [
     ...texts.definitions(),
     ...body.filter((line) => line !== ""),

@@ -20,9 +20,10 @@ export interface Drawing {
   readonly content?: string;
 }
 
-/** Labels smaller than this are left out, in pixels. */
+/** Labels smaller than this are left out, in pixels, and texts smaller than that. */
 const SMALLEST_LABEL = 5.5;
-const LARGEST_LABEL = 13;
+const SMALLEST_TEXT = 4;
+const LARGEST_LABEL = 16;
 /** Width of strokes that do not tell theirs, in pixels. */
 const FINE = 1;
 const OUTLINE = "#64748b";
@@ -115,7 +116,7 @@ function drawShape(
             fill: shape.fill ?? TEXT,
             opacity,
           },
-          content: shape.text,
+          content: shape.size * scale < SMALLEST_TEXT ? "" : shape.text,
         },
       ];
   }

@@ -1,5 +1,4 @@
 import type { SceneMoment } from "corral/envs";
-import { textWidth } from "./layout.ts";
 import { type Drawing, drawScene, element, labelSizeOf } from "./scene-shapes.ts";
 import { wrapText } from "./style.ts";
 import { escapeXml, round, svgDocument } from "./svg.ts";
@@ -14,13 +13,14 @@ export interface SceneFigure {
 
 const padding = 16;
 /** Of the panels of a page together, in pixels. Pages of many moments are higher. */
-const page = { width: 920, height: 790 } as const;
-const largest = { width: 460, height: 260 } as const;
+const page = { width: 920, height: 910 } as const;
+const largest = { width: 453, height: 260 } as const;
 const smallestWidth = 84;
 const gap = { column: 14, row: 16 } as const;
 const mostColumns = 12;
 const headerHeight = 17;
-const captionHeight = 15;
+const captionHeight = 13;
+const captionSize = 9;
 const narrowestPage = 460;
 const fontSize = 10.5;
 
@@ -36,17 +36,17 @@ export function rewardText(reward: number): string {
  */
 export function renderScenes({ title, caption, moments }: SceneFigure): string {
   const aspect = Math.max(...moments.map(({ scene }) => scene.height / scene.width));
-  const captioned = moments.some(({ scene }) => scene.caption !== undefined);
-  const around = headerHeight + (captioned ? captionHeight : 0);
-  const { columns, width: panelWidth } = arrange(moments.length, aspect, around);
+  const { columns, width: panelWidth } = arrange(moments.length, aspect, headerHeight + captionHeight);
   const panelHeight = panelWidth * aspect;
+  const captions = moments.map(({ scene }) => linesOf(scene.caption, panelWidth, captionSize));
+  const around = headerHeight + captionHeight * Math.max(...captions.map((lines) => lines.length));
   const scenes = moments.map(({ scene }) => scene);
   const labelSize = labelSizeOf(scenes, panelWidth, panelHeight);
   const rows = Math.ceil(moments.length / columns);
   const contentWidth = Math.max(narrowestPage, columns * panelWidth + (columns - 1) * gap.column);
   const body: string[] = [];
   let y = padding;
-  for (const line of wrapText(title, Math.floor(contentWidth / 8))) {
+  for (const line of linesOf(title, contentWidth, 14)) {
     y += 16;
     body.push(
       `<text x="${padding}" y="${y - 3}" font-size="13" font-weight="bold" fill="#111">${escapeXml(line)}</text>`,
@@ -66,22 +66,20 @@ export function renderScenes({ title, caption, moments }: SceneFigure): string {
       panelBorder(frame),
       ...drawScene(scene, frame).flat().map(still),
     );
-    if (scene.caption !== undefined) {
-      const text = shortened(scene.caption, panelWidth, 9);
+    captions[index].forEach((line, k) => {
+      const lineY = round(panelY + panelHeight + 12 + k * captionHeight);
       body.push(
-        `<text x="${round(x)}" y="${round(panelY + panelHeight + 12)}" font-size="9" fill="#555">${escapeXml(text)}</text>`,
+        `<text x="${round(x)}" y="${lineY}" font-size="${captionSize}" fill="#555">${escapeXml(line)}</text>`,
       );
-    }
+    });
   });
   y = top + rows * (panelHeight + around) + (rows - 1) * gap.row;
-  if (caption !== undefined) {
-    y += 8;
-    for (const line of wrapText(caption, Math.floor(contentWidth / (fontSize * 0.58)))) {
-      y += 15;
-      body.push(
-        `<text x="${padding}" y="${round(y)}" font-size="${fontSize}" fill="#444">${escapeXml(line)}</text>`,
-      );
-    }
+  if (caption !== undefined) y += 8;
+  for (const line of linesOf(caption, contentWidth, fontSize)) {
+    y += 15;
+    body.push(
+      `<text x="${padding}" y="${round(y)}" font-size="${fontSize}" fill="#444">${escapeXml(line)}</text>`,
+    );
   }
   const drawn = body.filter((line) => line !== "");
   return svgDocument(Math.ceil(contentWidth + 2 * padding), Math.ceil(y + padding), drawn);
@@ -110,11 +108,9 @@ export function still({ tag, attributes, content }: Drawing): string {
   return content ? element(tag, attributes, escapeXml(content)) : "";
 }
 
-/** Text that ends in dots where it has no room. */
-export function shortened(text: string, width: number, size: number): string {
-  if (textWidth(text, size) <= width) return text;
-  const characters = Math.max(1, Math.floor(width / (size * 0.62)) - 1);
-  return `${text.slice(0, characters).trimEnd()}…`;
+/** Text in lines that fit a width, in pixels; no lines for no text. */
+export function linesOf(text: string | undefined, width: number, size: number): string[] {
+  return text === undefined || text === "" ? [] : wrapText(text, Math.floor(width / (0.58 * size)));
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Body, Colour, World } from "./world.ts";
 /** Half the width of what a picture shows at least, and how much of it stays free beyond the outermost agent. */
 const outlook = 1.25;
 const margin = 0.08;
+const green = "#26a626";
 
 /** What lies lower is drawn first. */
 const layers: Readonly<Record<Body["kind"], number>> = {
@@ -34,19 +35,22 @@ export function particleScene({ world, goals }: Scenario): Scene {
     radius: size[body],
     fill: hexadecimal(bodies[body].colour),
     ...(bodies[body].kind === "forest" && { opacity: 0.6 }),
-    ...(body < agents && { stroke: "#1f2937", strokeWidth: 0.008, opacity: 0.85 }),
+    ...(body < agents && { stroke: "#1f2937", strokeWidth: 0.008, opacity: 0.75 }),
   });
-  const ring = (body: number, colour: Colour): SceneShape => ({
+  const ring = (body: number, stroke: string): SceneShape => ({
     kind: "circle",
     x: x[body],
     y: -y[body],
     radius: size[body] + 0.03,
-    stroke: hexadecimal(colour),
+    stroke,
     strokeWidth: 0.025,
   });
   const order = Array.from({ length: entities }, (_, body) => body);
   order.sort((a, b) => layers[bodies[a].kind] - layers[bodies[b].kind] || a - b);
   const wanted = goals();
+  // Where all landmarks look alike, their colour would not tell the goal from the others.
+  const alike = new Set(bodies.slice(agents).map(({ colour }) => hexadecimal(colour))).size === 1;
+  const colourOf = (landmark: number): string => (alike ? green : hexadecimal(bodies[landmark].colour));
   const landmarks = [...new Set(wanted.map(({ landmark }) => landmark))];
   return {
     left: -half,
@@ -56,18 +60,18 @@ export function particleScene({ world, goals }: Scenario): Scene {
     shapes: [
       { kind: "rectangle", x: -1, y: -1, width: 2, height: 2, stroke: "#e2e8f0" },
       ...order.map(disc),
-      ...landmarks.map((landmark) => ring(landmark, bodies[landmark].colour)),
-      ...wanted.map(({ agent, landmark }) => ring(agent, bodies[landmark].colour)),
+      ...landmarks.map((landmark) => ring(landmark, colourOf(landmark))),
+      ...wanted.map(({ agent, landmark }) => ring(agent, colourOf(landmark))),
       ...notes(world),
     ],
   };
 }
 
-/** Who agents are, in games where everybody is somebody else, and what was said last. */
+/** What was said last, and who agents are where those who speak and those who listen are all somebody else. */
 function notes(world: World): SceneShape[] {
   const { bodies, agents, x, y, size, speaks } = world;
   const names = bodies.slice(0, agents).map(({ name }) => name.split("_")[0]);
-  const distinct = new Set(names).size === agents;
+  const distinct = speaks.includes(1) && new Set(names).size === agents;
   const shapes: SceneShape[] = [];
   for (let i = 0; i < agents; i++) {
     const word = speaks[i] === 1 ? loudestWord(world, i) : "";
@@ -77,8 +81,8 @@ function notes(world: World): SceneShape[] {
     const side = x[i] > 0.5 ? -1 : 1;
     shapes.push({
       kind: "text",
-      x: x[i] + side * (0.75 * size[i] + 0.04),
-      y: -y[i] - 0.75 * size[i] - 0.08,
+      x: x[i] + side * (size[i] + 0.07),
+      y: -y[i],
       text,
       size: 0.13,
       anchor: side < 0 ? "end" : "start",

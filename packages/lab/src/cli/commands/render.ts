@@ -99,7 +99,8 @@ function caption(
   shown: number,
   animate: boolean,
 ): string {
-  const which = `Episode ${episode} of seed ${seed}: ${outcomeText(record)}.`;
+  const outcome = outcomeText(record).replace("return -", "return −");
+  const which = `Episode ${episode} of seed ${seed}: ${outcome}.`;
   if (animate) return which;
   return `${which} ${shown === 1 ? "Beside the step" : "Beside each step"}: the sum of the team's rewards so far.`;
 }
@@ -131,10 +132,9 @@ async function play(
     return { title: runTitle(run), policy: name, record };
   }
   const player = name === RANDOM ? RANDOM : references[name](stream.split("policy"));
-  const where =
-    run === undefined ? [definition.name, ...words].join(" ") : `where ${runTitle(run)} was trained`;
+  const where = run === undefined ? [definition.name, ...words].join(" ") : `environment of ${runTitle(run)}`;
   return {
-    title: `${name} policy, ${where}`,
+    title: `${where}: ${name} policy`,
     policy: name,
     record: playScenes(factory, player, start, choices),
   };
@@ -198,9 +198,9 @@ function chosen(
   return moments.filter(({ step }) => step % stride === 0 || step === last);
 }
 
-/** The smallest stride of few enough moments, or one half as large again at most that goes into the episode evenly. */
+/** The smallest stride of few enough moments, or one not twice as large that goes into the episode evenly. */
 function usualStride(steps: number): number {
   const least = Math.max(1, Math.ceil(steps / (USUAL_FRAMES - 1)));
-  for (let stride = least; stride <= 1.5 * least; stride++) if (steps % stride === 0) return stride;
+  for (let stride = least; stride < 2 * least; stride++) if (steps % stride === 0) return stride;
   return least;
 }
