@@ -3,7 +3,14 @@ import { describe, expect, test } from "vitest";
 import type { EnvSpec } from "../envs/index.ts";
 import { InputError } from "../errors.ts";
 import type { Rollout } from "../learn/index.ts";
-import { bnPolicy, conditionalRowBuilder, dagWriter, parseDagSource } from "../models/index.ts";
+import {
+  bnPolicy,
+  conditionalRowBuilder,
+  dagChoices,
+  dagWriter,
+  learnedDagSource,
+  parseDagSource,
+} from "../models/index.ts";
 import { createRng, type Rng } from "../random/index.ts";
 import { type Layout, loadEngine, namedArrays, sizeOf, type Variable } from "../tensor/index.ts";
 import fixture from "./fixtures/mappo.json" with { type: "json" };
@@ -16,6 +23,8 @@ interface Recorded {
     Record<"steps" | "environments" | "agents" | "observationSize" | "stateSize" | "actions", number>
   >;
   readonly config: object;
+  /** Learned DAGs: whether all agents observe the same. */
+  readonly shared?: boolean;
   readonly progress: number;
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   readonly before: Readonly<Record<string, readonly number[]>>;
@@ -29,7 +38,10 @@ interface Recorded {
 
 const cases = Object.entries(fixture.cases as unknown as Record<string, Recorded>);
 
-const specOf = ({ agents, observationSize, stateSize, actions, steps }: Recorded["sizes"]): EnvSpec => ({
+const specOf = ({
+  sizes: { agents, observationSize, stateSize, actions, steps },
+  shared = false,
+}: Recorded): EnvSpec => ({
   id: "recorded",
   version: 1,
   agents,
@@ -38,7 +50,7 @@ const specOf = ({ agents, observationSize, stateSize, actions, steps }: Recorded
   actions: new Array(agents).fill({ kind: "discrete", n: actions }),
   horizon: steps,
   rewards: "team",
-  sharedObservation: false,
+  sharedObservation: shared,
 });
 
 function rolloutOf({ sizes, rollout }: Recorded): Rollout {
@@ -58,6 +70,13 @@ function rolloutOf({ sizes, rollout }: Recorded): Rollout {
     finalStates: float("finalStates"),
     lastStates: float("lastStates"),
   };
+}
+
+/** Learned DAGs: the noise that was drawn, and what was chosen under it. */
+function choicesOf({ sizes, rollout }: Recorded) {
+  const choices = dagChoices(sizes.steps * sizes.environments, sizes.agents);
+  for (const part of ["orderNoise", "edgeNoise", "order", "edges"] as const) choices[part].set(rollout[part]);
+  return choices;
 }
 
 /** A stream whose child `minibatches` gives recorded permutations. */
@@ -82,29 +101,45 @@ function load(network: { layout: Layout; vector: Variable }, recorded: Recorded)
 
 async function prepared(recorded: Recorded, settings: Partial<MappoConfig> = {}, dag = "full") {
   const config = mappo.config.parse({ ...recorded.config, ...settings });
-  const networks = mappoNetworks(specOf(recorded.sizes), config, createRng(0));
-  load(networks.policy, recorded);
-  load(networks.critic, recorded);
-  const { agents } = recorded.sizes;
+  const networks = mappoNetworks(specOf(recorded), config, createRng(0));
+  const learned = [networks.policy, networks.critic, ...(networks.dag === undefined ? [] : [networks.dag])];
+  for (const network of learned) load(network, recorded);
+  const { agents, steps, environments } = recorded.sizes;
   const policy = bnPolicy(engine, "recorded", networks.policy, {
-    dagSource: parseDagSource(dag, agents, false),
+    dagSource:
+      networks.dag === undefined
+        ? parseDagSource(dag, agents, false)
+        : learnedDagSource(networks.dag.learner, networks.dag),
     masked: recorded.rollout.available !== undefined,
   });
-  const rollout = rolloutOf(recorded);
+  const chosen = networks.dag && choicesOf(recorded);
+  const rollout = { ...rolloutOf(recorded), dagChoices: chosen };
   const rng = withPermutations(recorded.permutations);
   const updater = mappoUpdater(engine, config, policy, networks, rollout, rng);
-  const parameters = () => ({
-    ...namedArrays(networks.policy.vector.values as Float32Array, networks.policy.layout),
-    ...namedArrays(networks.critic.vector.values as Float32Array, networks.critic.layout),
-  });
-  return { updater, parameters, policy, rollout, networks };
+  const parameters = (): ReturnType<typeof namedArrays> =>
+    Object.assign(
+      {},
+      ...learned.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
+    );
+  /** Makes the choices of learned DAGs those of the present parameters; a rollout's would be. */
+  const choose = async (): Promise<void> => {
+    if (chosen === undefined) return;
+    const samples = steps * environments;
+    const dags = {
+      parents: new Float32Array(samples * agents ** 2),
+      order: new Int32Array(samples * agents),
+    };
+    await policy.createDagWriter(samples).chooseAgain!(rollout.observations, chosen, dags);
+  };
+  return { updater, parameters, policy, rollout, networks, choose, chosen };
 }
 
 describe("an update equals PyTorch's", () => {
   test.each(cases)("%s", async (_, recorded) => {
-    const { updater, parameters } = await prepared(recorded);
+    const { updater, parameters, choose } = await prepared(recorded);
     expect(Object.keys(parameters()).sort()).toEqual(Object.keys(recorded.shapes).sort());
     for (const { metrics, after } of recorded.updates) {
+      await choose();
       const found = await updater.update(recorded.progress, 1);
       for (const [name, value] of Object.entries(metrics)) {
         expect(Math.abs(found[name] - value), name).toBeLessThan(2e-6 * Math.max(1, Math.abs(value)));
@@ -125,6 +160,7 @@ describe("an update equals PyTorch's", () => {
     expect(seen(1)["train/actor-gradient-norm"]).toBeGreaterThan(0.05);
     expect(seen(2)["train/first-ratio-error"]).toBeGreaterThan(0.5);
     expect(seen(3)["train/first-ratio-error"]).toBeLessThan(1e-6);
+    expect(seen(5)["train/dag-gradient-norm"]).toBeGreaterThan(0.05);
     for (const [, { before, updates }] of cases) {
       for (const [name, values] of Object.entries(updates[0].after)) {
         expect(
@@ -134,6 +170,20 @@ describe("an update equals PyTorch's", () => {
       }
     }
   });
+});
+
+test("learned DAGs are chosen as they were by the parameters that chose them", async () => {
+  const recorded = cases[4][1];
+  const { choose, chosen, rollout } = await prepared(recorded);
+  const { order, edges } = { order: chosen!.order.slice(), edges: chosen!.edges.slice() };
+  await choose();
+  expect(chosen!.order).toEqual(order);
+  expect(chosen!.edges).toEqual(edges);
+  expect(rollout.parents.some((value) => value === 1)).toBe(true);
+  // The recorded update moves some agents and edges, so later epochs must have chosen again.
+  expect((fixture.cases as Record<string, { changed?: number[] }>)[cases[4][0]].changed![0]).toBeGreaterThan(
+    5,
+  );
 });
 
 describe("samples redrawn in every epoch", () => {
