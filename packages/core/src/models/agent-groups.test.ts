@@ -55,8 +55,16 @@ async function applied(hidden: readonly number[], batch: number) {
     variables: { parameters: variable("net", "float64", [layout.size], values) },
     build(leaves) {
       const inputs = networks.groups.map((_, group) => leaves[`x${group}`]);
-      const outputs = networks.apply(unpack(leaves.parameters, layout), inputs);
-      return { results: Object.fromEntries(outputs.map((output, group) => [`y${group}`, output])) };
+      const views = unpack(leaves.parameters, layout);
+      const steps = inputs.map((x, group) =>
+        networks.beyondFirst(views, group, networks.layer(views, group, 0, x)),
+      );
+      return {
+        results: Object.fromEntries([
+          ...networks.apply(views, inputs).map((output, group) => [`y${group}`, output] as const),
+          ...steps.map((output, group) => [`steps${group}`, output] as const),
+        ]),
+      };
     },
   });
   for (const [name, input] of Object.entries(program.inputs))
@@ -91,7 +99,9 @@ test.each([[[]], [[4]], [[5, 4]]])("each agent's network is its own, hidden laye
           if (layer < hidden.length) values = values.map((value) => Math.max(0, value));
         }
         for (const [k, value] of values.entries()) {
-          expect(results[`y${group}`][(place * outputs + k) * batch + b]).toBeCloseTo(value, 10);
+          for (const way of ["y", "steps"]) {
+            expect(results[`${way}${group}`][(place * outputs + k) * batch + b]).toBeCloseTo(value, 10);
+          }
         }
       }
     }

@@ -89,7 +89,9 @@ export interface AgentNetworks {
   readonly parametersOfAgents: readonly Parameter[];
   /** Outputs `[G, out, B]` of each group for its inputs `[G, in, B]`. */
   apply(views: Views, inputs: readonly Expr[]): readonly Expr[];
-  /** One layer of one group, without the activation: `[G, in, B] -> [G, out, B]`. */
+  /** What a group makes of what its first layer gives, without the activation: `[G, H, B] -> [G, out, B]`. */
+  beyondFirst(views: Views, group: number, first: Expr): Expr;
+  /** One layer of one group, without the activation: `[G or 1, in, B] -> [G, out, B]`. */
   layer(views: Views, group: number, layer: number, inputs: Expr): Expr;
   /** The stacks of one layer of one group: weights `[G, out, in]`, biases `[G, out, 1]`. */
   stacks(views: Views, group: number, layer: number): { readonly weights: Expr; readonly biases: Expr };
@@ -142,21 +144,24 @@ export function agentNetworks(name: string, options: AgentNetworksOptions): Agen
     }
     return stackedAffine(views[weights.name], inputs, views[biases.name], { rectified });
   };
+  /** The layers from one on, with the activation between them. */
+  const applyFrom = (views: Views, group: number, start: number, inputs: Expr): Expr => {
+    const rectified = activation === relu;
+    let value = inputs;
+    for (let layer = start; layer + 1 < layers; layer++) {
+      value = apply(views, group, layer, value, rectified);
+      if (!rectified) value = activation(value);
+    }
+    return apply(views, group, layers - 1, value);
+  };
   return {
     groups,
     layers,
     parameters: ofGroups,
     parametersOfAgents: ofGroups.flatMap(({ members }) => members),
-    apply: (views, inputs) =>
-      inputs.map((values, group) => {
-        let value = values;
-        for (let layer = 0; layer + 1 < layers; layer++) {
-          const rectified = activation === relu;
-          value = apply(views, group, layer, value, rectified);
-          if (!rectified) value = activation(value);
-        }
-        return apply(views, group, layers - 1, value);
-      }),
+    apply: (views, inputs) => inputs.map((values, group) => applyFrom(views, group, 0, values)),
+    beyondFirst: (views, group, first) =>
+      layers === 1 ? first : applyFrom(views, group, 1, activation(first)),
     layer: (views, group, layer, inputs) => apply(views, group, layer, inputs),
     stacks(views, group, layer) {
       const { weights, biases } = stacks[group][layer];

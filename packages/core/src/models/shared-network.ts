@@ -44,6 +44,7 @@ export function sharedNetwork(
       parameters: one.parameters,
       parametersOfAgents,
       apply: (views: Views, [inputs]) => [back(one.apply(views, [wide(inputs)])[0])],
+      beyondFirst: (views, _group, first) => back(one.beyondFirst(views, 0, wide(first))),
       layer: (views, _group, layer, inputs) => back(one.layer(views, 0, layer, wide(inputs))),
       stacks: (views, _group, layer) => one.stacks(views, 0, layer),
       logDeviations: (views) => one.logDeviations(views, 0),

@@ -7,7 +7,17 @@ import {
   observationRows,
   selectRows,
 } from "../models/index.ts";
-import { add, concat, constant, type Expr, mul, reshape, sub, type Views } from "../tensor/index.ts";
+import {
+  add,
+  concat,
+  constant,
+  type Expr,
+  filled,
+  matMul,
+  reshape,
+  sub,
+  type Views,
+} from "../tensor/index.ts";
 import { type ColumnsOfMoment, criticActions } from "./control-columns.ts";
 
 /** A critic for every agent, each of which sees what all agents see and do. */
@@ -39,10 +49,10 @@ export function centralCritics(
   const sizes = rows.map(() => ({ inputs, outputs: 1 }));
   const networks = agentNetworks(name, { sizes, hidden: criticHidden });
   const { groups } = networks;
-  const values = (views: Views, ofGroups: readonly Expr[]): Expr =>
+  const ofAgents = (parts: readonly Expr[]): Expr =>
     joinRows(
       groups,
-      networks.apply(views, ofGroups),
+      parts,
       rows.map((_, agent) => [agent]),
     );
 
@@ -55,21 +65,30 @@ export function centralCritics(
       return concat([before, criticActions(spec, actions)], 0);
     },
     values: (views, seen) =>
-      values(
-        views,
-        groups.map(() => reshape(seen, [1, ...seen.shape])),
+      ofAgents(
+        networks.apply(
+          views,
+          groups.map(() => reshape(seen, [1, ...seen.shape])),
+        ),
       ),
     valuesOfOwn(views, taken, renewed) {
-      const change = sub(renewed, taken);
-      const ofGroups = groups.map(({ agents }) => {
-        const own = agents.flatMap((agent) => {
-          const mine = new Array<number>(inputs).fill(0);
-          for (const row of rows[agent]) mine[first + row] = 1;
-          return mine;
-        });
-        return add(taken, mul(change, constant("float32", [agents.length, inputs, 1], own)));
+      // Actions of fewer numbers are filled up with what no agent's action changes.
+      const width = Math.max(...rows.map(({ length }) => length));
+      const change = concat([sub(renewed, taken), filled("float32", [1, taken.shape[1]], 0)], 0);
+      const parts = groups.map(({ agents }, group) => {
+        const own = agents.map((agent) =>
+          Array.from({ length: width }, (_, k) => (k < rows[agent].length ? first + rows[agent][k] : inputs)),
+        );
+        // The first layer sees what was taken once, and what is new about an agent's action by its own weights.
+        const chosen = own.flatMap((mine) =>
+          Array.from({ length: inputs }, (_, row) => mine.map((each) => (each === row ? 1 : 0))).flat(),
+        );
+        const { weights } = networks.stacks(views, group, 0);
+        const ofOwn = matMul(weights, constant("float32", [agents.length, inputs, width], chosen));
+        const before = networks.layer(views, group, 0, reshape(taken, [1, ...taken.shape]));
+        return networks.beyondFirst(views, group, add(before, matMul(ofOwn, selectRows(change, own))));
       });
-      return values(views, ofGroups);
+      return ofAgents(parts);
     },
   };
 }
