@@ -137,17 +137,19 @@ async function prepared(recorded: Recorded, settings: Partial<MappoConfig> = {},
 describe("an update equals PyTorch's", () => {
   test.each(cases)("%s", async (_, recorded) => {
     const { updater, parameters, choose } = await prepared(recorded);
+    // The rounding of float32; learned DAGs take every sample through all networks and Sinkhorn's iterations.
+    const tolerance = recorded.shared === undefined ? 2e-6 : 1e-5;
     expect(Object.keys(parameters()).sort()).toEqual(Object.keys(recorded.shapes).sort());
     for (const { metrics, after } of recorded.updates) {
       await choose();
       const found = await updater.update(recorded.progress, 1);
       for (const [name, value] of Object.entries(metrics)) {
-        expect(Math.abs(found[name] - value), name).toBeLessThan(2e-6 * Math.max(1, Math.abs(value)));
+        expect(Math.abs(found[name] - value), name).toBeLessThan(tolerance * Math.max(1, Math.abs(value)));
       }
       for (const [name, { shape, data }] of Object.entries(parameters())) {
         expect(data).toHaveLength(sizeOf(shape));
         const worst = Math.max(...after[name].map((value, k) => Math.abs(value - data[k])));
-        expect(worst, name).toBeLessThan(2e-6);
+        expect(worst, name).toBeLessThan(tolerance);
       }
     }
     await updater.dispose();
