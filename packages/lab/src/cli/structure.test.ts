@@ -102,6 +102,36 @@ test("takes the couplings of an environment", async () => {
   expect(JSON.parse(stdout).valueDependency).toEqual([[0], [0, 1], [0, 1, 2]]);
 });
 
+test("built-in games have their sets, short where agents are equally far apart", async () => {
+  const [warehouses, zones, ring] = await Promise.all([
+    corral("warehouse --json"),
+    corral("temperature --kappa 2"),
+    corral("warehouse instance=ring --draw ring.svg"),
+  ]);
+  const nine = [
+    [0, 1],
+    [0, 1],
+    [0, 1, 2, 3],
+    [0, 1, 2, 3],
+    [4, 5],
+    [4, 5],
+    ...Array(3).fill([4, 5, 6, 7, 8]),
+  ];
+  expect(JSON.parse(warehouses.stdout)).toMatchObject({
+    valueDependency: nine,
+    gradientDependency: nine.map((_, i) => nine.flatMap((own, j) => (own.includes(i) ? [j] : []))),
+    criticSum: nine.map((_, i) => (i < 4 ? [0, 1, 2, 3] : [4, 5, 6, 7, 8])),
+  });
+  expect(zones.stdout).toMatch(
+    /^ +39 {2}29, 31, \.\.\., 39 \(6\) +29, 31, \.\.\., 39 \(6\) +19, 21, \.\.\., 39 \(11\)$/m,
+  );
+  expect(zones.stdout).toContain("components  0, 2, ..., 38 | 1, 3, ..., 39");
+  expect(ring.code).toBe(0);
+  const drawn = readFileSync(join(folder, "ring.svg"), "utf8");
+  expect(drawn).toContain("the value of i depends on j; complete<");
+  rmSync(join(folder, "ring.svg"));
+});
+
 test("a large team is summed up", async () => {
   const [near, all] = await Promise.all([corral("ring.json --kappa 2"), corral("ring.json")]);
   expect(near).toMatchObject({ code: 0, stderr: "" });

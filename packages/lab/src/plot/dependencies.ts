@@ -76,13 +76,13 @@ export function renderDependencies({ title, graphs, value, gradient, criticSum }
     const edges = order.agents.flatMap((i) =>
       [...agentSet(sets, i)].filter((j) => j !== i).map((j): [number, number] => [j, i]),
     );
-    return circle(side, order, edges, colour, name, `j → i: ${meaning}`);
+    const complete = agents > 1 && edges.length === agents * (agents - 1) ? "; complete" : "";
+    return circle(side, order, edges, colour, name, `j → i: ${meaning}${complete}`);
   };
   const width = 3 * side + 2 * panelGap;
   return renderGraphs({
     title,
-    caption:
-      "Every agent is also joined with itself, which is drawn in d alone. Lines without arrowheads lead both ways.",
+    caption: `Every agent is also joined with itself, which is drawn in d alone.${agents <= FEW_AGENTS ? "" : " Lines without arrowheads lead both ways."}`,
     rows: [
       [
         coupling("state", "a  State graph", "j enters the next state of i"),

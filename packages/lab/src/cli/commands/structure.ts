@@ -213,14 +213,21 @@ function totalSize(sets: AgentSets): number {
   return setSizes(sets).reduce((total, size) => total + size, 0);
 }
 
-/** Ids in increasing order as `0-3, 7`. */
+/** Ids in increasing order as `0-3, 7`, and `1, 3, ..., 39` where they are equally far apart. */
 function ranges(ids: ArrayLike<number>): string {
   const parts: string[] = [];
-  for (let k = 0; k < ids.length; k++) {
-    const first = k;
-    while (ids[k + 1] === ids[k] + 1) k++;
-    if (k - first >= 2) parts.push(`${ids[first]}-${ids[k]}`);
-    else for (let each = first; each <= k; each++) parts.push(String(ids[each]));
+  for (let first = 0; first < ids.length; ) {
+    const apart = ids[first + 1] - ids[first];
+    let last = first;
+    while (ids[last + 1] - ids[last] === apart) last++;
+    const count = last - first + 1;
+    if (apart === 1 && count >= 3) parts.push(`${ids[first]}-${ids[last]}`);
+    else if (count >= 5) parts.push(`${ids[first]}, ${ids[first + 1]}, ..., ${ids[last]}`);
+    else {
+      parts.push(String(ids[first]));
+      last = first;
+    }
+    first = last + 1;
   }
   return parts.join(", ");
 }
