@@ -679,6 +679,34 @@ const defects: readonly [string, EnvFactory, string, string][] = [
   ],
 ];
 
+/** An agent pays for how far its number is from 1/2, as it is or taken into [0, 1]. */
+function clipping(taken: (action: number) => number): EnvFactory {
+  const space = { kind: "box", size: 1, low: 0, high: 1, clips: true } as const;
+  return pushing(
+    (env) => ({
+      step: (actions) => ({ ...env.step([0, 0]), reward: -Math.abs(taken(actions[0]) - 0.5) }),
+      available: undefined,
+      model: undefined,
+    }),
+    {
+      rewards: "team",
+      actions: [space, space],
+    },
+  );
+}
+
+test("clipped actions act as the nearest that exist", () => {
+  const check = (factory: EnvFactory) =>
+    checkEnv(factory).checks.find(({ name }) => name === "clipped actions");
+  const sound = clipping((action) => Math.min(1, Math.max(0, action)));
+  expect(check(sound)).toMatchObject({ passed: true });
+  expect(check(clipping((action) => action))?.detail).toBe(
+    "number 0 of agent 0 acts differently as -1 than as 0, but the space clips",
+  );
+  expect(check(clipping((action) => Math.max(0, action)))?.detail).toContain("as 2 than as 1");
+  expect(check(pushing())).toBeUndefined();
+});
+
 test.each(defects)("caught: %s", (_defect, factory, check, detail) => {
   const failed = failures(factory);
   expect(Object.keys(failed)).toContain(check);

@@ -58,6 +58,9 @@ export function checkEnv(factory: EnvFactory, options: ConformanceOptions = {}):
     check("random play", (stream) => playProblem(factory(), episodes, stream));
     check("order of calls", (stream) => orderProblem(factory, stream));
     check("invalid actions", (stream) => refusalProblem(factory(), stream));
+    if (factory().spec.actions.some((space) => space.kind === "box" && space.clips)) {
+      check("clipped actions", (stream) => clippingProblem(factory, stream));
+    }
     check("same seed, same play", (stream) => {
       const [first, second] = ["one", "one"].map((name) => replay(factory, stream, name));
       return first === second ? undefined : "two copies with the same seed and actions differ";
@@ -284,7 +287,8 @@ function refusalProblem(env: Env, rng: Rng): string | undefined {
     for (const { value, numbers } of wrongActions(space)) {
       const message = complaint(Array.from(valid, (action, at) => numbers[at - k] ?? action));
       if (message === undefined) return `accepts action ${value} of agent ${agent}`;
-      const named: readonly string[] = message.match(/-?\d+(\.\d+)?|NaN/g) ?? [];
+      const named: readonly string[] =
+        message.replace(/ \(step \d+\)$/, "").match(/-?\d+(\.\d+)?|NaN/g) ?? [];
       if (!named.includes(String(agent)) || !named.includes(String(value))) {
         return `refuses action ${value} of agent ${agent} without naming both: "${message}"`;
       }
@@ -305,6 +309,33 @@ function wrongActions(space: ActionSpace): { readonly value: number; readonly nu
     case "simplex":
       return [...single(-1, 2, Number.NaN), { value: 0.5, numbers: oneShare(space.size, 0.5) }];
   }
+}
+
+/** Numbers that an environment clips act as the nearest that exist: each is sent out of its range in turn. */
+function clippingProblem(factory: EnvFactory, rng: Rng): string | undefined {
+  const [env, shadow] = [factory(), factory()];
+  const play = (copy: Env, actions: ArrayLike<number>): string => {
+    copy.reset(rng.split("env"));
+    const { reward, rewards } = copy.step(actions);
+    return [reward, ...Array.from(rewards ?? []), portrait(copy)].join();
+  };
+  env.reset(rng.split("env"));
+  const valid = chooseActions(env, rng.split("actions"));
+  let k = 0;
+  for (const [agent, space] of env.spec.actions.entries()) {
+    const size = space.kind === "discrete" ? 1 : space.size;
+    for (let d = 0; d < size && space.kind === "box" && space.clips; d++) {
+      for (const [outside, inside] of [
+        [space.low - 1, space.low],
+        [space.high + 1, space.high],
+      ]) {
+        if (play(env, valid.with(k + d, outside)) === play(shadow, valid.with(k + d, inside))) continue;
+        return `number ${d} of agent ${agent} acts differently as ${outside} than as ${inside}, but the space clips`;
+      }
+    }
+    k += size;
+  }
+  return undefined;
 }
 
 /** A snapshot, restored through JSON into the same and into another copy, repeats the rest of play exactly. */
