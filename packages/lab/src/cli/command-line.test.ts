@@ -51,7 +51,7 @@ describe("help", () => {
     const { code, stdout, stderr } = await runCorral([], folder, env);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const commands =
-      "train resume list show evaluate export check attention certify verify ceiling structure reproduce bench";
+      "train resume list show evaluate render export check attention certify verify ceiling structure reproduce bench";
     for (const name of commands.split(" ")) {
       expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
     }
@@ -190,12 +190,16 @@ describe("check", () => {
     const recording = JSON.parse(readFileSync(golden, "utf8"));
     recording.episodes[1].steps[3].reward += 0.25;
     writeFileSync(join(folder, "changed.json"), JSON.stringify(recording));
-    const [right, wrong] = await Promise.all([
+    const particles = file("../../../core/src/envs/mpe/fixtures/simple_spread.discrete.json");
+    const [right, wrong, spread] = await Promise.all([
       corral(`check aloha --golden ${golden}`),
       corral("check aloha --golden changed.json"),
+      corral(`check simple_spread_v3 --golden ${particles}`),
     ]);
     expect(right).toMatchObject({ code: 0, stderr: "" });
     expect(right.stdout).toMatch(/✔ +observation +0 +/);
+    expect(spread).toMatchObject({ code: 0, stderr: "" });
+    expect(spread.stdout).toMatch(/^mpe\/spread: 3 agents.*✔ +reward +\S+ +1\.00e-9 /s);
     expect(wrong).toMatchObject({ code: 1, stderr: "" });
     expect(wrong.stdout).toMatch(
       new RegExp(`✘ +reward +2.50e-1 +1.00e-9 +${recording.episodes[1].name} +3$`, "m"),
