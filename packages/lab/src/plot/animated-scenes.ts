@@ -84,6 +84,7 @@ export function animateScenes({ title, caption, moments }: SceneFigure, prefix =
     y += 15;
     body.push(told((k) => captions[k][line] ?? "", { x: padding, y, "font-size": fontSize, fill: "#444" }));
   }
+  y += 3;
   write(linesOf(caption, contentWidth, fontSize), `font-size="${fontSize}" fill="#444"`);
   return svgDocument(Math.ceil(contentWidth + 2 * padding), Math.ceil(y + padding), [
     ...texts.definitions(),

@@ -10,7 +10,7 @@ export function escapeXml(text: string): string {
 /** A whole document of the given elements on white. */
 export function svgDocument(width: number, height: number, elements: readonly string[]): string {
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${fontFamily}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${fontFamily}, sans-serif">`,
     `<rect width="${width}" height="${height}" fill="white"/>`,
     ...elements,
     "</svg>\n",
