@@ -61,6 +61,7 @@ const operatorCases: Record<string, GradientCase | readonly GradientCase[]> = {
   reshape: { shapes: [[2, 6]], apply: (a) => ops.mul(ops.reshape(a, [3, -1]), ops.reshape(a, [3, 4])) },
   transpose: [
     { shapes: [[2, 3, 4]], apply: (a) => ops.transpose(a, [2, 0, 1]) },
+    { shapes: [[2, 1, 3]], apply: (a) => ops.mul(ops.transpose(a, [0, 2, 1]), ops.reshape(a, [2, 3, 1])) },
     {
       shapes: [[2, 3, 2, 2]],
       apply: (a) => ops.mul(ops.transpose(a, [1, 0, 2, 3]), ops.reshape(a, [3, 2, 2, 2])),

@@ -324,6 +324,10 @@ const cases: Record<string, readonly (readonly [Expr, Nested])[]> = {
       [ops.stackedAffine(weights, columns, biases), second([-1, 2], [-5, 3])],
       [ops.stackedAffine(weights, columns, biases, { rectified: true }), second([0, 2], [0, 3])],
       [ops.stackedAffine(weights, stack([1, 2, 2], [1, 2, 1, 2]), biases), second([-1, -2], [-1, -2])],
+      [
+        ops.stackedAffine(stack([1, 1, 2], [3, 1]), columns, stack([1, 1, 1], [-1]), { rectified: true }),
+        [[[3, 7]], [[0, 0]]],
+      ],
     ] as const;
   }),
   gather: [

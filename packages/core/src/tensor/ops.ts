@@ -402,6 +402,13 @@ export function transpose(a: Expr, permutation: readonly number[]): Expr {
     );
   }
   if (permutation.every((axis, k) => axis === k)) return a;
+  const moving = permutation.filter((axis) => a.shape[axis] !== 1);
+  if (moving.every((axis, k) => k === 0 || axis > moving[k - 1])) {
+    return reshape(
+      a,
+      permutation.map((axis) => a.shape[axis]),
+    );
+  }
   if (a.op === transposeOp) {
     const before = a.attributes.permutation as readonly number[];
     return transpose(
@@ -874,8 +881,8 @@ const stackedAffineOp: Op = {
 };
 
 /**
- * `G` affine maps side by side, each of its own columns or all of the same: `W x + b`, `[G, out, in]`, `[G or 1, in, B]` and
- * `[G, out, 1]` to `[G, out, B]`.
+ * `G` affine maps side by side, each of its own columns: `W x + b`, `[G, out, in]`, `[G, in, B]` and `[G, out, 1]` to
+ * `[G, out, B]`. Columns may be the same for all maps, `[1, in, B]`, or one map may serve all, `[1, out, in]` and `[1, out, 1]`.
  *
  * @param rectified whether `relu` follows
  */
@@ -887,11 +894,11 @@ export function stackedAffine(
 ): Expr {
   floatType("stackedAffine", weights.dtype);
   const [count, outputs, inputs] = weights.shape;
-  const shape = [count, outputs, columns.shape[2]];
-  const shared = columns.shape[0] === 1;
+  const [samples, , size] = columns.shape;
+  const shape = [Math.max(count, samples), outputs, size];
   const fits =
     weights.shape.length === 3 &&
-    sameShape(columns.shape, [shared ? 1 : count, inputs, shape[2]]) &&
+    sameShape(columns.shape, [count === 1 || samples === 1 ? samples : count, inputs, size]) &&
     sameShape(biases.shape, [count, outputs, 1]);
   if (!fits || columns.dtype !== weights.dtype || biases.dtype !== weights.dtype) {
     const [maps, samples, offsets] = [weights, columns, biases].map(
@@ -899,7 +906,11 @@ export function stackedAffine(
     );
     throw new ShapeError("stackedAffine", `${maps}, ${samples} and ${offsets} do not fit`);
   }
-  if (shared && count > 1) {
+  if (count === 1 && samples > 1) {
+    const values = add(matMul(weights, columns), biases);
+    return rectified ? relu(values) : values;
+  }
+  if (count > 1 && samples === 1) {
     const one = [1, count * outputs];
     const [map, offsets] = [reshape(weights, [...one, inputs]), reshape(biases, [...one, 1])];
     return reshape(stackedAffine(map, columns, offsets, { rectified }), shape);

@@ -211,7 +211,7 @@ function climbAlone(options: ClimbOptions): Climb {
     const { values, slopes } = valuesAndSlopes(rows, layers.slice(1));
     return {
       means: mean(reshape(values, [count, size]), [1]),
-      slopes: matMul(weights, transpose(reshape(slopes, first.shape), [0, 2, 1])),
+      slopes: transpose(matMul(reshape(slopes, first.shape), transpose(weights, [0, 2, 1])), [0, 2, 1]),
     };
   });
   const slopes = stopGradient(
