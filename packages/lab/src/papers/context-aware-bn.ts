@@ -1,4 +1,5 @@
 import { all, betterThan, claim, endsBelow, endsShortOf, similarTo } from "./claims.ts";
+import { contextAwareBnLearned } from "./context-aware-bn-learned.ts";
 import { figure } from "./figure.ts";
 import { equilibriumGap, exactAscentSettings, exactAscents, panelOf, toldApart } from "./tabular-figure.ts";
 
@@ -70,4 +71,4 @@ const figure3 = figure("context-aware-bn/figure-3", {
 });
 
 /** Chen and Zhang, "Context-aware Bayesian network actor-critic methods for cooperative multi-agent reinforcement learning". */
-export const contextAwareBn = [figure3] as const;
+export const contextAwareBn = [figure3, ...contextAwareBnLearned] as const;

@@ -45,6 +45,8 @@ export interface MetricDefinition {
   readonly domain?: readonly [number, number];
   /** Whether equal ratios lie equally far apart; all values then have one sign. */
   readonly logarithmic?: boolean;
+  /** The curves it is shown of, where it says nothing about the others or they do not have it. Default: all. */
+  readonly series?: readonly string[];
 }
 
 /** What a panel has in place of the figure's own. */
@@ -127,18 +129,20 @@ export function figure(id: string, definition: Omit<FigureDefinition, "id">): Fi
   expectPanels(where, definition);
   const named = [
     ...(definition.dashed ?? []),
+    ...metricsOf(definition).flatMap(({ series }) => series ?? []),
     ...(definition.heatMaps === undefined ? [] : [definition.heatMaps.series]),
   ];
   for (const name of named) {
     expectCurve(where, name, [...new Set(definition.runs.map(({ series }) => series))]);
   }
   const panels = new Set(definition.runs.map(({ panel }) => panel));
-  const metrics = metricsOf(definition).map(({ name }) => name);
+  const metrics = metricsOf(definition);
   for (const claim of definition.claims) {
-    for (const { first, second, panel, metric } of comparisonsOf(claim.judge)) {
-      if (metric !== undefined && !metrics.includes(metric)) {
+    for (const { first, second, panel, metric = definition.metric.name } of comparisonsOf(claim.judge)) {
+      const found = metrics.find(({ name }) => name === metric);
+      if (found === undefined) {
         throw new InputError(
-          `${where}: claim "${claim.text}" is about ${metric}, expected one of ${metrics.join(", ")}`,
+          `${where}: claim "${claim.text}" is about ${metric}, expected one of ${metrics.map(({ name }) => name).join(", ")}`,
         );
       }
       if (!panels.has(panel)) {
@@ -146,7 +150,9 @@ export function figure(id: string, definition: Omit<FigureDefinition, "id">): Fi
           `${where}: claim "${claim.text}" is about ${panelName(panel)}, which it does not have`,
         );
       }
-      const names = definition.runs.filter((run) => run.panel === panel).map(({ series }) => series);
+      const names = definition.runs
+        .filter((run) => run.panel === panel && isShownOf(found, run.series))
+        .map(({ series }) => series);
       for (const name of [first, second]) expectCurve(`${where}: claim "${claim.text}"`, name, names);
     }
   }
@@ -193,6 +199,10 @@ export function metricsOf({
 }: Pick<FigureDefinition, "metric" | "furtherMetrics">): MetricDefinition[] {
   return [metric, ...furtherMetrics];
 }
+
+/** Whether a figure has the metric of a curve. */
+export const isShownOf = ({ series }: Pick<MetricDefinition, "series">, name: string): boolean =>
+  series?.includes(name) ?? true;
 
 function panelName(panel: string | undefined): string {
   return panel === undefined ? "an unnamed panel" : `panel "${panel}"`;

@@ -10,6 +10,7 @@ import type { Executor, FigureRun, FinishedRun } from "./executor.ts";
 import {
   type FigureDefinition,
   figureRuns,
+  isShownOf,
   type MetricDefinition,
   metricsOf,
   type Scale,
@@ -61,7 +62,10 @@ export async function reproduce(
   const finished = watched?.runs ?? executed;
   const metrics = metricsOf(definition);
   const aligned = metrics.flatMap((metric) =>
-    alignRuns(finished, metric.name).map((entry) => {
+    alignRuns(
+      finished.filter(({ run }) => isShownOf(metric, run.series)),
+      metric.name,
+    ).map((entry) => {
       const { divisor = 1 } = metricIn(definition, metric, entry.panel);
       return { ...entry, values: entry.values.map((run) => run.map((value) => value / divisor)) };
     }),
