@@ -146,7 +146,7 @@ async function readParameters(
 }
 
 const directoryName = (spec: RunSpec): string =>
-  `${spec.algorithm}-${spec.env}-seed${spec.seed}-${runIdentity(spec)}`;
+  `${spec.algorithm}-${spec.env.replaceAll("/", "-")}-seed${spec.seed}-${runIdentity(spec)}`;
 
 function expectFinished(outcomes: readonly PoolOutcome[]): void {
   const missing = outcomes.filter(({ state }) => state !== "finished");
