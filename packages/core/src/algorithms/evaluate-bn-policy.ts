@@ -1,7 +1,14 @@
 /** Measuring Bayesian-network joint policies: by playing, and exactly where the game is finite and small. */
 import { type EnvFactory, type FiniteModel, vectorise } from "../envs/index.ts";
 import { writeMasks } from "../learn/index.ts";
-import { type BnPolicy, conditionalRowBuilder, isLearned, meanDensity } from "../models/index.ts";
+import {
+  type BnPolicy,
+  conditionalRowBuilder,
+  type DagBatch,
+  isLearned,
+  type JointSamples,
+  meanDensity,
+} from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
 import {
   enumerateJointActions,
@@ -27,6 +34,7 @@ const GREEDY: EvaluationMode = { evaluationDag: "likeliest", evaluationActions: 
 /**
  * Plays whole episodes side by side.
  *
+ * @param look is shown the parents of all agents in all episodes, `[B, N, N]`, at every step
  * @returns `eval/return` (mean), `eval/return-deviation` (population standard deviation over episodes),
  * `eval/length`, `eval/dag-density`
  */
@@ -36,6 +44,7 @@ export async function playEpisodes(
   episodes: number,
   rng: Rng,
   mode: EvaluationMode = GREEDY,
+  look?: (parents: Float32Array) => void,
 ): Promise<Metrics> {
   const copies = vectorise(env, episodes, rng.split("environments"));
   const { agents } = copies.spec;
@@ -60,6 +69,7 @@ export async function playEpisodes(
     if (actor.available !== undefined) writeMasks(copies, actor.available);
     await dags.draw(context, actor.dags, steps === 0 ? undefined : (b) => endedEpisode(copies, b));
     if (mode.evaluationActions === "sampled") noiseRng.fillGumbel(actor.noise);
+    look?.(actor.dags.parents);
     density += meanDensity(actor.dags.parents, episodes, agents);
     await actor.run();
     copies.step(actor.actions);
@@ -79,6 +89,83 @@ export async function playEpisodes(
     "eval/length": mean(lengths),
     "eval/dag-density": density / steps,
   };
+}
+
+/**
+ * The DAGs that a policy's source gives samples.
+ *
+ * @param samples.observations `[R, N, O]`
+ * @param samples.scores `[R, N, N]`, where the source reads them
+ */
+export async function dagsOf(
+  policy: BnPolicy,
+  samples: { readonly observations: Float32Array; readonly scores?: Float32Array },
+  rng: Rng,
+  { evaluationDag }: Pick<EvaluationMode, "evaluationDag"> = GREEDY,
+): Promise<DagBatch> {
+  const { agents, observationSize } = policy.actor.options;
+  const count = samples.observations.length / (agents * observationSize);
+  const out = { parents: new Float32Array(count * agents ** 2), order: new Int32Array(count * agents) };
+  const noise = evaluationDag === "noisy" ? "new" : "none";
+  await policy.createDagWriter(count).draw({ ...samples, rng, noise }, out);
+  return out;
+}
+
+/**
+ * What agents would do, given their observations and what their parents have chosen: log-probabilities of all actions,
+ * `[R, N, A]`.
+ */
+export async function conditionalsOf(policy: BnPolicy, samples: JointSamples): Promise<Float32Array> {
+  const { agents, actions } = policy.actor.options;
+  const rows = conditionalRowBuilder(policy.actor, samples.actions.length / agents)(samples);
+  const table = await policy.logProbabilities(rows);
+  const out = new Float32Array(samples.actions.length * actions);
+  for (let k = 0; k < samples.actions.length; k++) {
+    const start = rows.rowOf[k] * actions;
+    out.set(table.subarray(start, start + actions), k * actions);
+  }
+  return out;
+}
+
+/** Edges that a policy was seen to use, and in how many of the states looked at. */
+export interface SeenEdges {
+  readonly edges: number;
+  readonly statesWithEdges: number;
+  readonly states: number;
+}
+
+/**
+ * Looks for edges in every state of a finite game, otherwise in the states of whole episodes that are played as
+ * evaluations are. A policy without any plays these episodes alike with or without its DAGs.
+ */
+export async function seenEdges(
+  policy: BnPolicy,
+  env: EnvFactory,
+  episodes: number,
+  rng: Rng,
+  mode: EvaluationMode = GREEDY,
+): Promise<SeenEdges> {
+  const { agents } = policy.actor.options;
+  const seen = { edges: 0, statesWithEdges: 0, states: 0 };
+  const look = (parents: Float32Array): void => {
+    for (let at = 0; at < parents.length; at += agents ** 2) {
+      let edges = 0;
+      for (let k = 0; k < agents ** 2; k++) edges += parents[at + k];
+      seen.edges += edges;
+      seen.statesWithEdges += edges > 0 ? 1 : 0;
+      seen.states++;
+    }
+  };
+  const model = env().model?.();
+  if (model !== undefined) {
+    const { observations, dependency: scores } = model;
+    look((await dagsOf(policy, { observations, scores }, rng, mode)).parents);
+  }
+  // Where DAGs are random, one look at each state is not enough.
+  if (model === undefined || policy.dagSource.randomness !== "none") {
+    await playEpisodes(policy, env, episodes, rng, mode, look);
+  }
+  return seen;
 }
 
 /**

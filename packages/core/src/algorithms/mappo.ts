@@ -92,7 +92,7 @@ import {
   type LearnerSnapshot,
   type Metrics,
 } from "../training/index.ts";
-import { exactPriceOfAnarchy, playEpisodes } from "./evaluate-bn-policy.ts";
+import { exactPriceOfAnarchy, playEpisodes, seenEdges } from "./evaluate-bn-policy.ts";
 import { annealedPull, annealingSchema, type DensityPull } from "./mappo-annealing.ts";
 
 const configSchema = z.strictObject({
@@ -249,6 +249,9 @@ export const mappo: Algorithm<MappoConfig> = {
   create: createMappo,
 };
 
+/** Before agents are exported one by one, so many episodes must pass without an edge. */
+const EPISODES_WITHOUT_EDGES = 100;
+
 async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learner> {
   const { config, env, rng, totalSteps } = context;
   const engine = await loadEngine();
@@ -328,6 +331,21 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
         ...learned.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
       ),
     exportPolicy: policy.export,
+    exportPolicies: policy.exportAgents,
+    async assertIndependent() {
+      const { edges, statesWithEdges, states } = await seenEdges(
+        policy,
+        env,
+        EPISODES_WITHOUT_EDGES,
+        rng.split("export"),
+        config,
+      );
+      if (edges > 0) {
+        throw new InputError(
+          `mappo: dag=${config.dag} gave ${edges} edges, in ${statesWithEdges} of ${states} states looked at, expected none: an agent that reads another's action has no policy of its own`,
+        );
+      }
+    },
     async dispose() {
       await collector.dispose();
       await updater.dispose();

@@ -1,10 +1,17 @@
 import {
+  add,
+  argMax,
+  cast,
   compile,
   constant,
   type Engine,
   type Expr,
+  filled,
   type Layout,
+  logSoftmax,
+  maskLogits,
   sizedPrograms,
+  slice,
   trace,
   unpack,
   type Variable,
@@ -77,6 +84,12 @@ export interface BnPolicy {
    * `logProbabilities` `[1, N]`.
    */
   export(): Uint8Array;
+  /**
+   * An ONNX file for each agent, by its name (`agent-0`), for agents that are told nothing of each other: the policy under
+   * the empty DAG. Inputs: `observation` `[1, O]` (and `available` `[1, A]`); results: the likeliest `action` `[1]` and
+   * `logProbabilities` `[1, A]`.
+   */
+  exportAgents(): Readonly<Record<string, Uint8Array>>;
   dispose(): Promise<void>;
 }
 
@@ -202,6 +215,32 @@ export function bnPolicy(
         variables: {},
         build: (leaves) => sample(parameters, leaves),
       }).onnx;
+    },
+    exportAgents() {
+      const parameters = constant("float32", vector.shape, vector.values as Float32Array);
+      const nothing = filled("float32", [1, actor.parentInputSize], 0);
+      const file = (agent: number): Uint8Array =>
+        trace({
+          name: `${name}: agent ${agent}`,
+          inputs: {
+            observation: float(1, observationSize),
+            ...(masked ? { available: float(1, actions) } : {}),
+          },
+          variables: {},
+          build({ observation, available }) {
+            const views = unpack(parameters, layout);
+            const ofAll = add(
+              actor.observationLogits(views, observation),
+              actor.parentLogits(views, nothing),
+            );
+            const own = slice(ofAll, 0, agent, agent + 1);
+            const logProbabilities = logSoftmax(available === undefined ? own : maskLogits(own, available));
+            return { results: { action: cast(argMax(logProbabilities, 1), "int32"), logProbabilities } };
+          },
+        }).onnx;
+      return Object.fromEntries(
+        Array.from({ length: agents }, (_, agent) => [`agent-${agent}`, file(agent)]),
+      );
     },
     async dispose() {
       await actors.dispose();

@@ -44,9 +44,15 @@ export interface Learner {
   exportPolicy(): Uint8Array;
   /**
    * The same policy as an ONNX file for each agent, by the agent's name (`agent-0`): it reads what this agent observes and
-   * nothing else. Only where agents have networks of their own.
+   * nothing else. Only where agents can act by themselves.
    */
   exportPolicies?(): Readonly<Record<string, Uint8Array>>;
+  /**
+   * Where only some policies let agents act by themselves: looks whether this one does. Comes before `exportPolicies`.
+   *
+   * @throws InputError when agents were seen to be told what others do
+   */
+  assertIndependent?(): Promise<void>;
   /**
    * How much the actions of the team attend to each other, where the policy has such attention: mean over about `samples`
    * moments of play without exploration.

@@ -122,7 +122,7 @@ test("agents that share a network have no files of their own", async () => {
   const refused = await corral("export shared --per-agent policies");
   expect(refused).toMatchObject({ code: 2, stdout: "" });
   expect(refused.stderr).toBe(
-    "corral: shared was trained by vdn, whose agents have no networks of their own; expected a run of mastac, mastac-pg, maddpg or matd3, or no --per-agent\n",
+    "corral: shared was trained by vdn, whose agents have no networks of their own; expected a run of mastac, mastac-pg, maddpg, matd3 or mappo, or no --per-agent\n",
   );
   expect(existsSync(join(folder, "policies"))).toBe(false);
 });

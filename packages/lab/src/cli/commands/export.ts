@@ -25,10 +25,11 @@ export async function exportPolicy(
       else console.log(`${out}: ${grouped(bytes.length)} bytes, the policy after ${grouped(steps)} steps`);
       return;
     }
+    await learner.assertIndependent?.();
     const policies = learner.exportPolicies?.();
     if (policies === undefined) {
       throw new InputError(
-        `${directory} was trained by ${run.spec.algorithm}, whose agents have no networks of their own; expected a run of mastac, mastac-pg, maddpg or matd3, or no --per-agent`,
+        `${directory} was trained by ${run.spec.algorithm}, whose agents have no networks of their own; expected a run of mastac, mastac-pg, maddpg, matd3 or mappo, or no --per-agent`,
       );
     }
     makeDirectory(perAgent);
