@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   configureEnv,
@@ -128,8 +128,8 @@ async function play(
   const stream = createRng(seed).split("render").split(String(episode));
   const [start, choices] = [stream.split("start"), stream.split("choices")];
   if (run !== undefined && name === TRAINED) {
-    const record = await playTrained(context, run, start, choices);
-    return { title: runTitle(run), policy: name, record };
+    const { record, steps } = await playTrained(context, run, start, choices);
+    return { title: `${runTitle(run)}, after ${grouped(steps)} steps`, policy: name, record };
   }
   const player = name === RANDOM ? RANDOM : references[name](stream.split("policy"));
   const where = run === undefined ? [definition.name, ...words].join(" ") : `environment of ${runTitle(run)}`;
@@ -140,23 +140,29 @@ async function play(
   };
 }
 
-/** The run in a directory; undefined where no run can be meant. @throws InputError when the run is missing or broken */
+/** The run in a directory; undefined where an environment is meant. @throws InputError when the run is missing or broken */
 function findRun(nameOrPath: string): Run | undefined {
   if (existsSync(join(nameOrPath, "run.json"))) return openRun(nameOrPath);
   const definitions = Object.values(environments) as readonly EnvDefinition[];
   const named = definitions.some(({ name, aliases = [] }) => [name, ...aliases].includes(nameOrPath));
-  if (named || isModulePath(nameOrPath)) return undefined;
-  const folder = dirname(nameOrPath);
-  const meant = existsSync(nameOrPath) || (folder !== "." && existsSync(folder));
-  return meant ? openRun(nameOrPath) : undefined;
+  if (named) return undefined;
+  const isDirectory = statSync(nameOrPath, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  // Beside other runs, say; a name of two parts is that of no folder.
+  const missing = dirname(nameOrPath) !== "." && existsSync(dirname(nameOrPath));
+  return isDirectory || (missing && !isModulePath(nameOrPath)) ? openRun(nameOrPath) : undefined;
 }
 
 /** One episode of a run's newest policy, which does not explore. */
-async function playTrained(context: Context, run: Run, start: Rng, choices: Rng): Promise<SceneRecord> {
+async function playTrained(
+  context: Context,
+  run: Run,
+  start: Rng,
+  choices: Rng,
+): Promise<{ readonly record: SceneRecord; readonly steps: number }> {
   const resolve = await runResolver(context);
   let recorders: SceneRecorder[] | undefined;
   // Learners play in copies they make themselves: every copy made for the evaluation is recorded.
-  const { learner } = await loadLearner(run.directory, async (spec) => {
+  const { learner, steps } = await loadLearner(run.directory, async (spec) => {
     const resolved = await resolve(spec);
     const factory = () => {
       const env = resolved.factory();
@@ -172,7 +178,7 @@ async function playTrained(context: Context, run: Run, start: Rng, choices: Rng)
     await learner.evaluate(1, choices);
     for (const recorder of recorders) {
       const record = recorder.record();
-      if (record !== undefined) return record;
+      if (record !== undefined) return { record, steps };
     }
   } finally {
     await learner.dispose();
