@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { add, addList, clear, has, idSet, writeSorted } from "./id-set.ts";
+import { add, addList, clear, drain, has, idSet, markLists, writeSorted } from "./id-set.ts";
 
 const capacity = 5000;
 
@@ -34,4 +34,30 @@ test("can be full", () => {
     writeSorted(set, out, 0);
     expect(out.every((id, k) => id === k)).toBe(true);
   }
+});
+
+test("drains what lists marked, sorted and once, and is empty again", () => {
+  const set = idSet(capacity);
+  fc.assert(
+    fc.property(
+      fc.array(fc.uniqueArray(fc.nat(capacity - 1), { maxLength: 80 }), { minLength: 1, maxLength: 5 }),
+      fc.nat(5),
+      (lists, at) => {
+        const starts = new Int32Array(lists.length + 1);
+        for (const [k, { length }] of lists.entries()) starts[k + 1] = starts[k] + length;
+        const all = { starts, ids: Int32Array.from(lists.flat()) };
+        // All lists but the first, which nobody names.
+        const named = {
+          starts: Int32Array.of(0, 0, lists.length - 1),
+          ids: Int32Array.from(lists.keys()).slice(1),
+        };
+        markLists(set, all, named, 1);
+        const expected = [...new Set(lists.slice(1).flat())].sort((a, b) => a - b);
+        const out = new Int32Array(at + expected.length + 1).fill(-1);
+        expect(drain(set, out, at)).toBe(at + expected.length);
+        expect([...out]).toEqual([...new Array(at).fill(-1), ...expected, -1]);
+        expect(drain(set, out, 0)).toBe(0);
+      },
+    ),
+  );
 });

@@ -10,7 +10,7 @@ export interface IdSet {
   /** `[capacity + 1]`: behind the ids there is always room to write. */
   readonly ids: Int32Array;
   readonly bits: Int32Array;
-  /** One bit for each word of `bits`; in use only while ids are sorted. */
+  /** One bit for each word of `bits`; in use only while ids are sorted, or from being marked to being drained. */
   readonly words: Int32Array;
 }
 
@@ -78,6 +78,41 @@ export function writeSorted({ size, ids, bits, words }: IdSet, out: Int32Array, 
     }
     words[group] = 0;
   }
+}
+
+/**
+ * Adds every id of some lists, which list k of `which` names, to a set that is only ever drained: not in the order they come,
+ * and without a count of them.
+ */
+export function markLists(set: IdSet, lists: IdLists, which: IdLists, k: number): void {
+  const { bits, words } = set;
+  const { starts, ids } = lists;
+  const named = which.ids;
+  const last = which.starts[k + 1];
+  for (let n = which.starts[k]; n < last; n++) {
+    const end = starts[named[n] + 1];
+    for (let e = starts[named[n]]; e < end; e++) {
+      const id = ids[e];
+      bits[id >>> 5] |= 1 << (id & 31);
+      words[id >>> 10] |= 1 << ((id >>> 5) & 31);
+    }
+  }
+}
+
+/** Writes the ids that were marked in increasing order to `out`, from index `at`, and forgets them. Returns the index behind. */
+export function drain({ bits, words }: IdSet, out: Int32Array, at: number): number {
+  let next = at;
+  for (let group = 0; group < words.length; group++) {
+    let left = words[group];
+    if (left === 0) continue;
+    words[group] = 0;
+    for (; left !== 0; left &= left - 1) {
+      const word = (group << 5) | lowestBit(left);
+      for (let rest = bits[word]; rest !== 0; rest &= rest - 1) out[next++] = (word << 5) | lowestBit(rest);
+      bits[word] = 0;
+    }
+  }
+  return next;
 }
 
 /** The place of the lowest bit that is set. */

@@ -446,6 +446,16 @@ describe("large teams", () => {
     );
   });
 
+  test("critic sums that cannot be stored are refused", () => {
+    // Two agents whose rewards are of half the team each.
+    const half = 6_000;
+    const reward = Array.from({ length: 2 * half }, (_, i): CouplingEdge => [i, i < half ? 0 : half]);
+    const values = valueDependency(couplingGraphs(2 * half, { reward }), { kappa: 0 });
+    expect(() => criticSum(values)).toThrow(
+      "dependency sets: more than 67108864 entries in all, expected fewer: choose a smaller kappa",
+    );
+  });
+
   test("components in the order in which they lead to each other, however long the way", () => {
     const state = Array.from({ length: agents - 1 }, (_, i): CouplingEdge => [i + 1, i]);
     const { groupOf } = couplingComponents(couplingGraphs(agents, { state }));

@@ -10,7 +10,7 @@ import {
 import { couplingComponents } from "./components.ts";
 import type { CouplingGraphs } from "./coupling-graphs.ts";
 import { type IdLists, transposeLists } from "./id-lists.ts";
-import { add, addList, clear, has, idSet } from "./id-set.ts";
+import { add, addList, clear, has, idSet, markLists } from "./id-set.ts";
 import { listWriter } from "./list-writer.ts";
 
 /** How dependency sets that end early are read, see `valueDependency`. */
@@ -118,15 +118,23 @@ export function criticSum({ agents, blocks, parts }: AgentSets): AgentSets {
   const count = groupCount(blocks);
   const holders = transposeLists(parts, count);
   const reached = idSet(count);
+  const size = (e: number): number => parts.starts[holders.ids[e] + 1] - parts.starts[holders.ids[e]];
   let room = 0;
-  for (const group of holders.ids) room += parts.starts[group + 1] - parts.starts[group];
+  for (let e = 0; e < holders.ids.length; e++) room += size(e);
   const lists = listWriter(count, Math.min(room, count * count));
   for (let block = 0; block < count; block++) {
-    clear(reached);
-    for (let e = holders.starts[block]; e < holders.starts[block + 1] && reached.size < count; e++) {
-      addList(reached, parts, holders.ids[e]);
+    const [first, end] = [holders.starts[block], holders.starts[block + 1]];
+    let most = 0;
+    for (let e = first; e < end; e++) most += size(e);
+    if (most <= count) {
+      markLists(reached, parts, holders, block);
+      lists.appendMarked(reached, most);
+    } else {
+      // A union that may be everything is done as soon as it is.
+      for (let e = first; e < end && reached.size < count; e++) addList(reached, parts, holders.ids[e]);
+      lists.append(reached);
+      clear(reached);
     }
-    lists.append(reached);
   }
   return { agents, owners: blocks, blocks, parts: lists.finish() };
 }
