@@ -1,5 +1,5 @@
 /** Measuring Bayesian-network joint policies: by playing, and exactly where the game is finite and small. */
-import { type EnvFactory, type FiniteModel, vectorise } from "../envs/index.ts";
+import { type EnvBatch, type EnvFactory, type FiniteModel, vectorise } from "../envs/index.ts";
 import { writeMasks } from "../learn/index.ts";
 import {
   type BnPolicy,
@@ -34,9 +34,9 @@ const GREEDY: EvaluationMode = { evaluationDag: "likeliest", evaluationActions: 
 /**
  * Plays whole episodes side by side.
  *
- * @param look is shown the parents of all agents in all episodes, `[B, N, N]`, at every step
+ * @param look is shown the DAGs of all episodes at every step
  * @returns `eval/return` (mean), `eval/return-deviation` (population standard deviation over episodes),
- * `eval/length`, `eval/dag-density`
+ * `eval/length`, `eval/dag-density`, and `eval/return-<side>` of every side where there are such
  */
 export async function playEpisodes(
   policy: BnPolicy,
@@ -44,7 +44,7 @@ export async function playEpisodes(
   episodes: number,
   rng: Rng,
   mode: EvaluationMode = GREEDY,
-  look?: (parents: Float32Array) => void,
+  look?: (dags: DagBatch, copies: EnvBatch) => void,
 ): Promise<Metrics> {
   const copies = vectorise(env, episodes, rng.split("environments"));
   const { agents } = copies.spec;
@@ -60,6 +60,8 @@ export async function playEpisodes(
   const noiseRng = rng.split("noise");
   const returns = new Float64Array(episodes);
   const lengths = new Int32Array(episodes);
+  const { sides = [] } = copies.spec;
+  const sideReturns = new Float64Array(sides.length);
   let running = episodes;
   let density = 0;
   let steps = 0;
@@ -69,7 +71,7 @@ export async function playEpisodes(
     if (actor.available !== undefined) writeMasks(copies, actor.available);
     await dags.draw(context, actor.dags, steps === 0 ? undefined : (b) => endedEpisode(copies, b));
     if (mode.evaluationActions === "sampled") noiseRng.fillGumbel(actor.noise);
-    look?.(actor.dags.parents);
+    look?.(actor.dags, copies);
     density += meanDensity(actor.dags.parents, episodes, agents);
     await actor.run();
     copies.step(actor.actions);
@@ -77,6 +79,7 @@ export async function playEpisodes(
       if (lengths[b] > 0 || !endedEpisode(copies, b)) continue;
       returns[b] = copies.episodeReturns[b];
       lengths[b] = copies.episodeLengths[b];
+      for (const k of sides.keys()) sideReturns[k] += copies.sideReturns![b * sides.length + k];
       running--;
     }
   }
@@ -88,6 +91,7 @@ export async function playEpisodes(
     "eval/return-deviation": Math.sqrt(mean(returns.map((value) => (value - meanReturn) ** 2))),
     "eval/length": mean(lengths),
     "eval/dag-density": density / steps,
+    ...Object.fromEntries(sides.map((side, k) => [`eval/return-${side}`, sideReturns[k] / episodes])),
   };
 }
 
@@ -163,7 +167,7 @@ export async function seenEdges(
   }
   // Where DAGs are random, one look at each state is not enough.
   if (model === undefined || policy.dagSource.randomness !== "none") {
-    await playEpisodes(policy, env, episodes, rng, mode, look);
+    await playEpisodes(policy, env, episodes, rng, mode, ({ parents }) => look(parents));
   }
   return seen;
 }

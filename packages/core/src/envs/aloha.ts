@@ -2,6 +2,7 @@ import { z } from "zod";
 import { defineEnv } from "./definition.ts";
 import type { Env, EnvSpec, JointAction, Outcome, SceneShape, Snapshot } from "./env.ts";
 import { createEpisode } from "./episode.ts";
+import { expectIntegers } from "./expect-integers.ts";
 
 export const alohaConfig = z.strictObject({
   rows: z.int().min(1).default(2).describe("Rows of the grid"),
@@ -118,6 +119,16 @@ export function createAloha(config: AlohaConfig): AlohaEnv {
       for (let i = 0; i < agents; i++) out[at + i] = backlogs[i];
     },
     dependency: (out, at) => out.set(proximity, at),
+    positions(out, at) {
+      for (let i = 0; i < agents; i++) {
+        out[at + 2 * i] = i % columns;
+        out[at + 2 * i + 1] = Math.floor(i / columns);
+      }
+    },
+    setState(state) {
+      expectIntegers("aloha", state, agents, maxBacklog);
+      backlogs.set(state);
+    },
     snapshot: () => ({ episode: episode.snapshot(), backlogs: [...backlogs], transmitted }),
     restore(snapshot) {
       const saved = snapshot as {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { defineEnv } from "./definition.ts";
 import type { Env, FiniteModel, SceneShape, Snapshot } from "./env.ts";
 import { createEpisode } from "./episode.ts";
+import { expectIntegers } from "./expect-integers.ts";
 import { fullyObservedSpec } from "./fully-observed-spec.ts";
 
 const configSchema = z.strictObject({
@@ -115,6 +116,11 @@ function createCoordinationGame(config: CoordinationGameConfig): Env {
     },
     dependency(out, at) {
       for (let i = 0; i < agents; i++) for (let j = 0; j < agents; j++) out[at++] = -(bits[i] ^ bits[j]);
+    },
+    setState(state) {
+      expectIntegers("coordination-game", state, agents, 1);
+      bits.set(state);
+      ones = bits.reduce((sum, bit) => sum + bit, 0);
     },
     snapshot: () => ({ episode: episode.snapshot(), bits: [...bits] }),
     restore(snapshot) {

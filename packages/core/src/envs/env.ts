@@ -45,6 +45,8 @@ export interface EnvSpec {
   readonly sharedObservation: boolean;
   /** What counts as success, in words, where `Outcome.success` says at the end of an episode whether it was reached. */
   readonly success?: string;
+  /** What the sides are called, in games that set sides against each other (`Env.sideRewards`), for example `"adversaries"`. */
+  readonly sides?: readonly string[];
 }
 
 /**
@@ -166,6 +168,21 @@ export interface Env {
    * drawn must not depend on states or actions.
    */
   couplings?(): CouplingGraphs;
+  /**
+   * What the last step brought each side, in the order of `EnvSpec.sides`: the sum of its agents' own rewards, whoever learns and
+   * whatever the team's reward is made of.
+   */
+  sideRewards?(): ArrayLike<number>;
+  /** Writes 1 where the agent of the row sees the agent of the column now, `[N, N]`; of all other pairs 0. */
+  visibility?(out: Uint8Array, at: number): void;
+  /** Writes where agents stand now, x to the right and y downwards, `[N, 2]`. */
+  positions?(out: Float32Array, at: number): void;
+  /**
+   * Goes on in another state, the numbers of which are as `state` writes them; time and random stream stay as they are.
+   *
+   * @throws InputError when the game has no such state
+   */
+  setState?(state: ArrayLike<number>): void;
   /** Exact copy of what matters for the future, including the random stream. */
   snapshot(): Snapshot;
   restore(snapshot: Snapshot): void;

@@ -41,11 +41,17 @@ export interface EnvBatch {
   readonly episodeLengths: Int32Array;
   /** 1 where the episode that just ended reached its goal, in games that have one; valid where one did, `[B]`. */
   readonly successes?: Uint8Array;
+  /** Sum of each side's rewards of the episode that just ended, in games of several sides; valid where one did, `[B, sides]`. */
+  readonly sideReturns?: Float64Array;
   /**
    * Plays one joint action in every copy.
    * @param actions `[B, N]`; the agents' vectors one after the other when an action space is not discrete
    */
   step(actions: Int32Array | Float32Array): void;
+  /** Writes who sees whom now, where the environment says so, `[B, N, N]`. */
+  visibility?(out: Uint8Array): void;
+  /** Writes where agents stand now, where the environment says so, `[B, N, 2]`. */
+  positions?(out: Float32Array): void;
   snapshot(): Snapshot;
   /** Goes on exactly from a snapshot of a batch of the same environment and size. */
   restore(snapshot: Snapshot): void;
@@ -82,7 +88,10 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
   const episodeReturns = new Float64Array(size);
   const episodeLengths = new Int32Array(size);
   const successes = spec.success === undefined ? undefined : new Uint8Array(size);
+  const sides = spec.sides?.length ?? 0;
+  const sideReturns = sides === 0 ? undefined : new Float64Array(size * sides);
   const runningReturns = new Float64Array(size);
+  const runningSideReturns = new Float64Array(size * sides);
   const runningLengths = new Int32Array(size);
 
   // The actions of all copies land in one array, of which every copy holds a lasting view.
@@ -125,6 +134,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
     episodeReturns,
     episodeLengths,
     successes,
+    sideReturns,
     step(actions) {
       if (actions.length !== received.length || !(actions instanceof ArrayType)) {
         throw new Error(
@@ -144,6 +154,10 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
           for (let i = 0; i < spec.agents; i++) individualRewards[from + i] = outcome.rewards[i];
         }
         runningReturns[b] += outcome.reward;
+        if (sideReturns !== undefined) {
+          const gains = env.sideRewards!();
+          for (let k = 0; k < sides; k++) runningSideReturns[b * sides + k] += gains[k];
+        }
         runningLengths[b]++;
         if (outcome.terminated || outcome.truncated) {
           env.observe(finalObservations, b * observationsPerCopy);
@@ -152,17 +166,34 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
           episodeReturns[b] = runningReturns[b];
           episodeLengths[b] = runningLengths[b];
           if (successes !== undefined) successes[b] = outcome.success ? 1 : 0;
+          sideReturns?.set(runningSideReturns.subarray(b * sides, (b + 1) * sides), b * sides);
           runningReturns[b] = 0;
+          runningSideReturns.fill(0, b * sides, (b + 1) * sides);
           runningLengths[b] = 0;
           env.reset(streams[b]);
         }
         look(b);
       }
     },
+    ...(envs[0].visibility === undefined
+      ? {}
+      : {
+          visibility: (out: Uint8Array) => {
+            for (const [b, env] of envs.entries()) env.visibility?.(out, b * pairs);
+          },
+        }),
+    ...(envs[0].positions === undefined
+      ? {}
+      : {
+          positions: (out: Float32Array) => {
+            for (const [b, env] of envs.entries()) env.positions?.(out, b * 2 * spec.agents);
+          },
+        }),
     snapshot: () => ({
       copies: envs.map((env) => env.snapshot()),
       runningReturns: [...runningReturns],
       runningLengths: [...runningLengths],
+      ...(sideReturns === undefined ? {} : { runningSideReturns: [...runningSideReturns] }),
       rewards: [...rewards],
       individualRewards: individualRewards === undefined ? null : [...individualRewards],
       terminated: [...terminated],
@@ -175,6 +206,9 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
               return: episodeReturns[b],
               length: episodeLengths[b],
               ...(successes === undefined ? {} : { success: successes[b] }),
+              ...(sideReturns === undefined
+                ? {}
+                : { sides: [...sideReturns.subarray(b * sides, (b + 1) * sides)] }),
               observations: [
                 ...finalObservations.subarray(b * observationsPerCopy, (b + 1) * observationsPerCopy),
               ],
@@ -196,6 +230,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
       }
       runningReturns.set(saved.runningReturns);
       runningLengths.set(saved.runningLengths);
+      if (saved.runningSideReturns !== undefined) runningSideReturns.set(saved.runningSideReturns);
       rewards.set(saved.rewards);
       if (saved.individualRewards !== null) individualRewards?.set(saved.individualRewards);
       terminated.set(saved.terminated);
@@ -204,6 +239,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
         episodeReturns[end.copy] = end.return;
         episodeLengths[end.copy] = end.length;
         if (successes !== undefined) successes[end.copy] = end.success ?? 0;
+        if (end.sides !== undefined) sideReturns?.set(end.sides, end.copy * sides);
         finalObservations.set(end.observations, end.copy * observationsPerCopy);
         finalStates.set(end.state, end.copy * spec.stateSize);
         if (end.available !== undefined) finalAvailable?.set(end.available, end.copy * masksPerCopy);
@@ -234,6 +270,7 @@ interface BatchSnapshot {
   readonly copies: readonly Snapshot[];
   readonly runningReturns: readonly number[];
   readonly runningLengths: readonly number[];
+  readonly runningSideReturns?: readonly number[];
   readonly rewards: readonly number[];
   readonly individualRewards: readonly number[] | null;
   readonly terminated: readonly number[];
@@ -244,6 +281,7 @@ interface BatchSnapshot {
     readonly return: number;
     readonly length: number;
     readonly success?: number;
+    readonly sides?: readonly number[];
     readonly observations: readonly number[];
     readonly state: readonly number[];
     readonly available?: readonly number[];

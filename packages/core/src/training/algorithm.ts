@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { EnvBatch, EnvFactory, JsonValue } from "../envs/index.ts";
 import type { AttentionReport } from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
+import type { DagRequest, DagSamples } from "./dag-samples.ts";
 
 /** Named scalars of one moment of a run. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -58,6 +59,12 @@ export interface Learner {
    * moments of play without exploration.
    */
   attention?(samples: number, rng: Rng): Promise<AttentionReport>;
+  /**
+   * The DAGs that the policy's agents follow, where their joint policy is a Bayesian network, and what they do under them.
+   *
+   * @throws InputError when the environment cannot be put into the states asked for
+   */
+  dags?(request: DagRequest, rng: Rng): Promise<DagSamples>;
   /** Frees native memory. */
   dispose(): Promise<void>;
 }

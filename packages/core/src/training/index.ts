@@ -36,6 +36,7 @@ export {
   squaredErrors,
 } from "./control-columns.ts";
 export { adamOptions, controlLoop, controlSettings, paperPresets } from "./control-settings.ts";
+export type { DagRequest, DagSamples } from "./dag-samples.ts";
 export {
   couplingsOf,
   criticScopes,
@@ -73,5 +74,5 @@ export {
   whileActing,
 } from "./soft-actor-critic.ts";
 export { declared, targetedLearnable, training, variablesOf } from "./targeted-learnable.ts";
-export { agentSettings, communication, valuePresets } from "./value-settings.ts";
+export { agentSettings, communication, particleLoop, particlePurposes, valuePresets } from "./value-settings.ts";
 export { valueUpdate } from "./value-update.ts";

@@ -44,7 +44,7 @@ const moves = 5;
  * @param game what the environment is called, with the version of the public suite
  */
 export function createParticleEnv(game: string, scenario: Scenario, config: ParticleConfig): ParticleEnv {
-  const { world, landmarkRange, observationSizes, secrets, observe, reward, sides, ending } = scenario;
+  const { world, landmarkRange, observationSizes, secrets, sees, observe, reward, sides, ending } = scenario;
   const { protocol, actions: mode, rewards: sharing, integrator, horizon } = config;
   const { agents, entities, x, y } = world;
   const everybody = Array.from({ length: agents }, (_, i) => i);
@@ -75,6 +75,7 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
     rewards: sharing === "individual" ? "individual" : "team",
     sharedObservation: false,
     ...(ending === undefined ? {} : { success: ending.success }),
+    ...(sides === undefined ? {} : { sides: ["adversaries", "good-agents"] }),
   };
   const episode = createEpisode(spec);
   const views = new Float64Array(spec.stateSize);
@@ -83,6 +84,7 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
   const played = new Int32Array(rivals.length);
   const ownRewards = new Float64Array(agents);
   const teamRewards = new Float64Array(team.length);
+  const sideRewards = new Float64Array(2);
 
   const look = (): void => {
     for (let k = 0; k < team.length; k++) observe(team[k], views, begin[k]);
@@ -169,6 +171,33 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
     state(out, at) {
       for (let k = 0; k < views.length; k++) out[at + k] = views[k];
     },
+    ...(sides === undefined
+      ? {}
+      : {
+          sideRewards: () => {
+            sideRewards.fill(0);
+            for (let i = 0; i < agents; i++) sideRewards[i < sides.adversaries ? 0 : 1] += ownRewards[i];
+            return sideRewards;
+          },
+        }),
+    positions(out, at) {
+      for (let k = 0; k < team.length; k++) {
+        out[at + 2 * k] = x[team[k]];
+        // The world's y points upwards.
+        out[at + 2 * k + 1] = -y[team[k]];
+      }
+    },
+    ...(sees === undefined
+      ? {}
+      : {
+          visibility: (out: Uint8Array, at: number) => {
+            for (const [k, viewer] of members.entries()) {
+              for (const [l, other] of members.entries()) {
+                out[at + k * team.length + l] = k !== l && sees(viewer, other) ? 1 : 0;
+              }
+            }
+          },
+        }),
     snapshot: () => ({
       game: spec.id,
       episode: episode.snapshot(),

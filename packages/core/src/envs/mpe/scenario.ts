@@ -9,6 +9,8 @@ export interface Scenario {
   readonly observationSizes: readonly number[];
   /** Which landmarks play a part that not everybody knows: drawn at reset, each among all landmarks. */
   readonly secrets: Int32Array;
+  /** Whether one agent sees another, in games where that changes. */
+  readonly sees?: (viewer: number, other: number) => boolean;
   /** Writes the observation of one agent. */
   observe(agent: number, out: Float64Array, at: number): void;
   /** Writes every agent's own reward in the present moment, `[N]`. */
@@ -28,6 +30,8 @@ export interface Goal {
 }
 
 export interface Sides {
+  /** How many of the agents, the first ones, are adversaries; the others are good agents. */
+  readonly adversaries: number;
   /** Agents that learn under `protocol=team`, in increasing order; the others are their opponents. */
   readonly team: readonly number[];
   /** The discrete action of an opponent that follows its script. */

@@ -101,6 +101,7 @@ function createWorldComm({ adversaries, goodAgents, obstacles, food, forests }: 
       i < adversaries ? base + 2 * goodAgents + world.words : base + 2 * (goodAgents - 1),
     ),
     secrets: new Int32Array(0),
+    sees,
     observe(agent, out, at) {
       let to = putVelocity(world, agent, out, at);
       to = putPosition(world, agent, out, to);
@@ -135,6 +136,7 @@ function createWorldComm({ adversaries, goodAgents, obstacles, food, forests }: 
     },
     goals: () => [],
     sides: {
+      adversaries,
       team: Array.from({ length: adversaries }, (_, i) => i),
       script: (opponent) => flee(world, opponent, adversaries, agents, firstFood),
     },
