@@ -261,6 +261,13 @@ describe("what a learner tells", () => {
   test("defaults are the papers'", () => {
     expect(mappo.config.parse({})).toEqual({
       dag: "product",
+      dagOrder: "learned",
+      edgeNetwork: "auto",
+      edgeIndexing: "agent",
+      densityWeight: 0,
+      densityTarget: 0,
+      evaluationDag: "likeliest",
+      evaluationActions: "greedy",
       parentInput: "auto",
       heads: "per-agent",
       hidden: 64,
