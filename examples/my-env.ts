@@ -41,7 +41,21 @@ export default defineEnv({
         episode.restore(saved.episode);
         at.set(saved.at);
       },
-      scene: () => ({ width: places, height: agents, shapes: [] }),
+      // For corral render: a row for each friend, a column for each place.
+      scene: () => ({
+        width: places,
+        height: agents,
+        shapes: Array.from(at, (place, i) => {
+          return {
+            kind: "circle",
+            x: place + 0.5,
+            y: i + 0.5,
+            radius: 0.35,
+            fill: "#93c5fd",
+            label: String(i),
+          };
+        }),
+      }),
     };
   },
 });

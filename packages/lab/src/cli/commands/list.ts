@@ -1,5 +1,5 @@
 import { type Algorithm, algorithms } from "corral/algorithms";
-import { type EnvDefinition, environments } from "corral/envs";
+import { configureEnv, type EnvDefinition, environments } from "corral/envs";
 import { unknownName } from "corral/errors";
 import pc from "picocolors";
 import {
@@ -51,7 +51,7 @@ const kinds = {
     names: Object.keys(environments),
     describe: (name) => environment(name).description,
     data: (name) => configurable(environment(name)),
-    detail: (name) => settingsOf(environment(name), "env."),
+    detail: (name) => settingsOf(environment(name), "env.") + policiesOf(environment(name)),
   },
   algorithms: {
     title: "Algorithms",
@@ -120,6 +120,11 @@ function settingsOf(
     return `  ${pc.cyan(`${prefix}${key}`)}${first}  ${pc.dim(values)}${what}`;
   });
   return `${heading(name)}\n${paragraph(description, 2)}\n\nSettings and their defaults\n\n${settings.join("\n")}`;
+}
+
+function policiesOf(definition: EnvDefinition): string {
+  const names = Object.keys(definition.policies?.(configureEnv(definition).config) ?? {});
+  return names.length === 0 ? "" : `\n\n${pc.dim("  policies for corral render:")} ${names.join(", ")}`;
 }
 
 function presetsOf({ presets = {} }: Algorithm): string {
