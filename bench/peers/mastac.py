@@ -1,8 +1,11 @@
-"""One round of updates of all MAStAC agents on the zones of the temperature problem, on one thread.
+"""One round of updates of all MAStAC or MADDPG agents on the zones of the temperature problem, on one thread.
 
 Letters in shapes: N agents, B samples, P pairs of a critic and an actor that climbs it, H hidden numbers. One round is what
 MABN's algorithm 1 does for every agent, simultaneously: the target, a step of the critic, a step of the actor through all
 critics that its action matters to, and the targets' move. Actors are linear with a tanh, critics have three hidden layers.
+
+A round of MADDPG is the same of critics that see what all agents observe and do, and learn from the team's reward; each actor
+climbs its own, which has just been updated.
 """
 
 import peer  # first: it fixes the thread counts that numpy and torch read when they are loaded
@@ -237,6 +240,109 @@ class CriticByCritic(Batched):
         return total + ((change - change.detach()) * gradient).sum()
 
 
+class MaddpgModules:
+    """A module and an optimiser for every network, agent after agent, as public codes have it."""
+
+    def __init__(self, problem):
+        self.problem = problem
+        agents, observed = problem.agents, sum(map(len, problem.seen))
+        critic = [observed + agents, *HIDDEN, 1]
+        self.actors, self.target_actors = ([glorot(nn.Linear(len(seen), 1)) for seen in problem.seen] for _ in range(2))
+        self.critics, self.target_critics = ([perceptron(critic) for _ in range(agents)] for _ in range(2))
+        self.actor_optimisers = [torch.optim.Adam(network.parameters(), lr=ACTOR_RATE) for network in self.actors]
+        self.critic_optimisers = [torch.optim.Adam(network.parameters(), lr=CRITIC_RATE) for network in self.critics]
+        self.observed = torch.tensor(sum(problem.seen, []))
+
+    def act(self, actors, i, states):
+        return torch.tanh(actors[i](states[:, self.problem.seen[i]]))
+
+    def round(self):
+        problem = self.problem
+        agents = range(problem.agents)
+        rewards = problem.rewards.mean(1, keepdim=True)
+        observed = problem.states[:, self.observed]
+        with torch.no_grad():
+            following = [self.act(self.target_actors, k, problem.next_states) for k in agents]
+            after = torch.cat([problem.next_states[:, self.observed], *following], 1)
+        taken = torch.cat([observed, problem.actions], 1)
+        for i in agents:
+            with torch.no_grad():
+                target = rewards + DISCOUNT * self.target_critics[i](after)
+            self.step(self.critic_optimisers[i], self.critics[i], F.mse_loss(self.critics[i](taken), target))
+        for i in agents:
+            self.step(self.actor_optimisers[i], self.actors[i], self.actor_loss(i, observed))
+        with torch.no_grad():
+            pairs = ((self.critics, self.target_critics), (self.actors, self.target_actors))
+            for network, target in (pair for group in pairs for pair in zip(*group)):
+                for parameter, follower in zip(network.parameters(), target.parameters()):
+                    follower.lerp_(parameter, TARGET_RATE)
+
+    def actor_loss(self, i, observed):
+        others, action = self.problem.actions, self.act(self.actors, i, self.problem.states)
+        joint = torch.cat([observed, others[:, :i], action, others[:, i + 1 :]], 1)
+        return -self.critics[i](joint).mean()
+
+    def step(self, optimiser, network, loss):
+        parameters = list(network.parameters())
+        for parameter, part in zip(parameters, torch.autograd.grad(loss, parameters)):
+            parameter.grad = part
+        optimiser.step()
+
+
+class MaddpgBatched:
+    """By hand: all agents' networks in batched products; what was taken passes the first layer once for all actors."""
+
+    def __init__(self, problem):
+        self.problem = problem
+        agents = problem.agents
+        self.seen = filled(problem.seen, agents)
+        self.observed = torch.tensor(sum(problem.seen, []))
+        width = len(self.observed) + agents
+        self.actor, self.target_actor = (Stack([len(seen) for seen in problem.seen], [1]) for _ in range(2))
+        self.critic, self.target_critic = (Stack([width] * agents, [*HIDDEN, 1]) for _ in range(2))
+        self.actor_optimiser = torch.optim.Adam(self.actor.parameters(), lr=ACTOR_RATE, foreach=True)
+        self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=CRITIC_RATE, foreach=True)
+
+    act = Batched.act
+
+    def tell(self, states, actions):
+        """What every critic sees, [N, B, in], the same for all."""
+        seen = torch.cat([states[self.observed], actions]).t()
+        return seen.unsqueeze(0).expand(self.problem.agents, -1, -1)
+
+    def round(self):
+        problem = self.problem
+        states, next_states, actions = problem.states.t(), problem.next_states.t(), problem.actions.t()
+        with torch.no_grad():
+            after = self.tell(next_states, self.act(self.target_actor, next_states))
+            target = problem.rewards.mean(1).unsqueeze(1) + DISCOUNT * self.target_critic(after)
+        taken = self.tell(states, actions)
+        loss = (self.critic(taken) - target).square().mean(1).sum()
+        self.step(self.critic_optimiser, self.critic, loss)
+        self.step(self.actor_optimiser, self.actor, self.actor_loss(taken, states, actions))
+        with torch.no_grad():
+            for network, follower in ((self.actor, self.target_actor), (self.critic, self.target_critic)):
+                torch._foreach_mul_(list(follower.parameters()), 1 - TARGET_RATE)
+                torch._foreach_add_(list(follower.parameters()), list(network.parameters()), alpha=TARGET_RATE)
+
+    def actor_loss(self, taken, states, actions):
+        weights = [weight.detach() for weight in self.critic.weights]
+        biases = [bias.detach() for bias in self.critic.biases]
+        change = self.act(self.actor, states) - actions
+        agents = torch.arange(self.problem.agents)
+        own = weights[0][agents, len(self.observed) + agents]  # [N, H]
+        x = torch.baddbmm(biases[0], taken, weights[0]) + change.unsqueeze(2) * own.unsqueeze(1)
+        for weight, bias in zip(weights[1:], biases[1:]):
+            x = torch.baddbmm(bias, F.relu(x), weight)
+        return -x.mean(1).sum()
+
+    def step(self, optimiser, network, loss):
+        parameters = list(network.parameters())
+        for parameter, part in zip(parameters, torch.autograd.grad(loss, parameters)):
+            parameter.grad = part
+        optimiser.step()
+
+
 def filled(lists, filler):
     width = max(map(len, lists))
     return torch.tensor([own + [filler] * (width - len(own)) for own in lists])
@@ -244,6 +350,7 @@ def filled(lists, filler):
 
 VARIANTS = {"modules": Modules, "batched": Batched, "critic by critic": CriticByCritic}
 RULES = {"own": "own", "all": "all"}
+MADDPG_VARIANTS = {"modules": MaddpgModules, "batched": MaddpgBatched}
 
 
 def mastac_round(request):
@@ -266,8 +373,29 @@ def mastac_round(request):
     }
 
 
+def maddpg_round(request):
+    agents = peer.positive(request, "agents", 40)
+    batch = peer.positive(request, "batch", 256)
+    variant = request.get("variant", "modules")
+    team = peer.choose("variant", MADDPG_VARIANTS, variant)(Problem(agents, 0, batch))
+    elapsed = peer.milliseconds_per_call(
+        team.round, peer.positive(request, "repeats", 10), peer.positive(request, "warmup", 3, least=0)
+    )
+    return {"agents": agents, "batch": batch, "variant": variant, "milliseconds": elapsed}
+
+
 def self_test():
     """All variants give the actors the same gradients."""
+    problem = Problem(12, 0, 5)
+    modules, batched = MaddpgModules(problem), MaddpgBatched(problem)
+    copy_into(modules, batched)
+    states, actions = problem.states.t(), problem.actions.t()
+    loss = batched.actor_loss(batched.tell(states, actions), states, actions)
+    found = of_agents(problem, torch.autograd.grad(loss, list(batched.actor.parameters())))
+    observed = problem.states[:, modules.observed]
+    for i, actor in enumerate(modules.actors):
+        weight, bias = torch.autograd.grad(modules.actor_loss(i, observed), list(actor.parameters()))
+        assert (torch.cat([weight[0], bias]) - found[i]).abs().max().item() < 1e-5, ("maddpg", i)
     for kappa in (0, 1):
         for replace in RULES:
             problem = Problem(12, kappa, 5)
@@ -300,9 +428,13 @@ def actor_gradients(team):
         climbed = team.critic(team.tell(states, action)).mean(1).sum()
     else:
         climbed = team.climbed(team.tell(states, actions), action - actions)
-    weights, biases = torch.autograd.grad(-climbed, list(team.actor.parameters()))
-    sizes = [len(seen) for seen in team.problem.seen]
-    return [torch.cat([own[:size, 0], bias[0]]) for own, bias, size in zip(weights, biases, sizes)]
+    return of_agents(team.problem, torch.autograd.grad(-climbed, list(team.actor.parameters())))
+
+
+def of_agents(problem, gradients):
+    """Those of stacks of actors, agent by agent and without what fills them up."""
+    sizes = [len(seen) for seen in problem.seen]
+    return [torch.cat([own[:size, 0], bias[0]]) for own, bias, size in zip(*gradients, sizes)]
 
 
 def actor_gradients_of_modules(modules):
@@ -322,4 +454,4 @@ if __name__ == "__main__":
     if "--self-test" in sys.argv:
         self_test()
     else:
-        peer.serve(torch, {"mastac-round": mastac_round})
+        peer.serve(torch, {"mastac-round": mastac_round, "maddpg-round": maddpg_round})

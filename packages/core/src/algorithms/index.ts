@@ -64,7 +64,7 @@ export { type FacmacConfig, facmac } from "./facmac.ts";
 export { type FopConfig, fop } from "./fop.ts";
 export { type IqlConfig, iql } from "./iql.ts";
 export { type MacpfConfig, macpf } from "./macpf.ts";
-export { type MaddpgConfig, maddpg } from "./maddpg.ts";
+export { type MaddpgConfig, maddpg, maddpgParts } from "./maddpg.ts";
 export { type MappoConfig, mappo } from "./mappo.ts";
 export { type MastacConfig, mastac, mastacTeam, mastacUpdate } from "./mastac.ts";
 export { type MastacPgConfig, mastacPg } from "./mastac-pg.ts";

@@ -136,20 +136,27 @@ test("benchMastac measures rounds turn by turn with the peer, and growth", async
     peer: fakePeer(),
   });
   expect(rows).toEqual(told);
-  expect(rows.map(({ agents, sets, replace }) => `${agents} ${sets} ${replace}`)).toEqual([
-    "4 kappa 2 own",
-    "4 kappa 2 all",
-    "4 exact own",
-    "4 exact all",
-    "3 kappa 2 all",
+  const cases = rows.map(
+    ({ algorithm, agents, sets, replace }) => `${algorithm} ${agents} ${sets} ${replace}`,
+  );
+  expect(cases).toEqual([
+    "mastac 4 kappa 2 own",
+    "mastac 4 kappa 2 all",
+    "mastac 4 exact own",
+    "mastac 4 exact all",
+    "maddpg 4 everybody own",
+    "mastac 3 kappa 2 all",
   ]);
   // Two zones on each of two levels: linear actors that observe both, critics that are told states and actions of both.
   expect(rows[3].parameters).toBe(4 * (2 + 1) + 4 * (4 * 64 + 2 * 64 * 64 + 64 + 3 * 64 + 1));
   expect(rows[0].pytorch!.milliseconds).toEqual({ modules: 512, batched: 512, "critic by critic": 512 });
   expect(Object.keys(rows[1].pytorch!.milliseconds)).toEqual(["modules", "batched"]);
-  expect(rows[4].pytorch).toBeUndefined();
+  // In MADDPG critics are told eight observed states and four actions.
+  expect(rows[4].parameters).toBe(4 * (2 + 1) + 4 * (12 * 64 + 2 * 64 * 64 + 64 + 3 * 64 + 1));
+  expect(rows[4].pytorch!.milliseconds).toEqual({ modules: 512, batched: 512 });
+  expect(rows[5].pytorch).toBeUndefined();
   const [compared, growth] = mastacTable(rows).split("\n\n");
-  expect(compared.split("\n")[1]).toMatch(/^temperature +4 +kappa 2 +own +1\.00 +512 modules.* 512\.00x$/);
+  expect(compared.split("\n")[1]).toMatch(/^mastac +4 +kappa 2 +own +1\.00 +512 modules.* 512\.00x$/);
   expect(growth.split("\n").map((line) => line.split(/ +/)[1])).toEqual(["N", "3", "4"]);
 });
 

@@ -63,7 +63,7 @@ export function agpTable(rows: readonly (AgpUpdateRow | AgpTrainRow)[]): string 
   ].join("\n\n");
 }
 
-/** Rounds of updates of MAStAC, compared where they were, then how they grow with the number of agents. */
+/** Rounds of updates of MAStAC and MADDPG, compared where they were, then how they grow with the number of agents. */
 export function mastacTable(rows: readonly MastacRow[]): string {
   const [{ agents: compared }] = rows;
   const first = rows.filter(({ agents }) => agents === compared);
@@ -81,8 +81,8 @@ export function mastacTable(rows: readonly MastacRow[]): string {
         "corral ms",
         ...(withPeer ? [...peerHeadings("PyTorch"), "against modules"] : []),
       ],
-      ...first.map(({ agents, sets, replace, milliseconds, pytorch }) => [
-        "temperature",
+      ...first.map(({ algorithm, agents, sets, replace, milliseconds, pytorch }) => [
+        algorithm,
         String(agents),
         sets,
         replace,
@@ -93,8 +93,8 @@ export function mastacTable(rows: readonly MastacRow[]): string {
     ]),
     align([
       ["growth", "N", "sets", "actions", "parameters", "corral ms", "ms for each agent"],
-      ...growth.map(({ agents, sets, replace, parameters, milliseconds }) => [
-        "temperature",
+      ...growth.map(({ algorithm, agents, sets, replace, parameters, milliseconds }) => [
+        algorithm,
         String(agents),
         sets,
         replace,

@@ -72,8 +72,8 @@ const benchmarks = {
     return { host, rows, table: agpTable(rows) };
   },
   async mastac(compared: boolean) {
-    const onRow = ({ agents, sets, replace }: MastacRow) =>
-      tell(`${agents} agents, ${sets}, ${replace} actions`);
+    const onRow = ({ algorithm, agents, sets, replace }: MastacRow) =>
+      tell(`${algorithm}, ${agents} agents, ${sets}, ${replace} actions`);
     const { host, rows } = await benchMastac({ now, onRow, ...(compared && { against: "pytorch" }) });
     return { host, rows, table: mastacTable(rows) };
   },
