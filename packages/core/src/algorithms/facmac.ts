@@ -144,6 +144,45 @@ export const facmac: Algorithm<FacmacConfig> = {
       description: `${presets.paperTemperature.description}, zeros for neighbours that are missing`,
       config: { ...presets.paperTemperature.config, padObservations: true },
     },
+    nine: {
+      description:
+        "found for nine warehouses: more noise, faster targets, a mean of agents' rewards, networks not shared",
+      config: {
+        ...presets.paperNine.config,
+        actorLearningRate: 5e-4,
+        criticLearningRate: 5e-3,
+        targetRate: 0.05,
+        deviation: 1,
+        rewardScale: 1 / 9,
+        sharedNetworks: false,
+      },
+    },
+    ring: {
+      description:
+        "found for the ring of 40 warehouses: actors that learn slowly, faster targets, a mean of agents' rewards",
+      config: {
+        ...presets.paperRing.config,
+        actorLearningRate: 2e-5,
+        criticLearningRate: 1e-3,
+        targetRate: 0.05,
+        deviation: 1,
+        rewardScale: 1 / 40,
+      },
+    },
+    temperature: {
+      description:
+        "found for 40 zones: linear actors that begin with small inputs, four updates an episode, a mean of agents' rewards, zeros for missing neighbours",
+      config: {
+        ...presets.paperTemperature.config,
+        actorLearningRate: 3e-3,
+        criticLearningRate: 3e-3,
+        actorOutputGain: 0.1,
+        targetRate: 0.05,
+        rewardScale: 0.01 / 40,
+        updates: 4,
+        padObservations: true,
+      },
+    },
   },
   create: ({ config, ...context }) =>
     offPolicyLearner("facmac", context, controlLoop(config), false, (plan) =>

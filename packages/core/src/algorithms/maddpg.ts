@@ -79,6 +79,8 @@ const configSchema = z.strictObject({ ...controlSettings(publishedDefaults), ...
 
 export type MaddpgConfig = z.output<typeof configSchema>;
 
+const presets = paperPresets({ reward: "team" });
+
 export const maddpg: Algorithm<MaddpgConfig> = {
   name: "maddpg",
   description: "Deterministic actors, each under a critic of its own that sees what all agents see and do",
@@ -89,7 +91,44 @@ export const maddpg: Algorithm<MaddpgConfig> = {
       description: "the defaults: batches of 1024 every 100 steps, from 25 600 steps on, Adam at 0.01",
       config: {},
     },
-    ...paperPresets({ reward: "team" }),
+    ...presets,
+    nine: {
+      description: "found for nine warehouses: more noise, faster targets, a mean of agents' rewards",
+      config: {
+        ...presets.paperNine.config,
+        actorLearningRate: 3e-4,
+        criticLearningRate: 3e-3,
+        targetRate: 0.05,
+        deviation: 1,
+        rewardScale: 1 / 9,
+      },
+    },
+    ring: {
+      description:
+        "found for the ring of 40 warehouses: actors that learn slowly, faster targets, a mean of agents' rewards",
+      config: {
+        ...presets.paperRing.config,
+        actorLearningRate: 2e-5,
+        criticLearningRate: 1e-3,
+        targetRate: 0.05,
+        deviation: 1,
+        rewardScale: 1 / 40,
+      },
+    },
+    temperature: {
+      description:
+        "found for 40 zones: linear actors that begin with small inputs, more noise, four updates an episode, a mean of agents' rewards",
+      config: {
+        ...presets.paperTemperature.config,
+        actorLearningRate: 3e-3,
+        criticLearningRate: 3e-3,
+        actorOutputGain: 0.1,
+        targetRate: 0.05,
+        deviation: 0.3,
+        rewardScale: 0.01 / 40,
+        updates: 4,
+      },
+    },
   },
   create: ({ config, ...context }) =>
     offPolicyLearner("maddpg", context, controlLoop(config), false, (plan) =>

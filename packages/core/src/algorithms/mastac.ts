@@ -155,15 +155,21 @@ export const mastac: Algorithm<MastacConfig> = {
         "the paper's for 40 zones: linear actors, discount 0.9; learns, but takes thousands of episodes",
       config: { replace: "own", actorHidden: [], discount: 0.9 },
     },
+    nine: {
+      description: "found for nine warehouses: more noise, faster targets",
+      config: { actorLearningRate: 5e-4, criticLearningRate: 5e-3, targetRate: 0.05, deviation: 2 },
+    },
     ring: {
-      description: "for the ring of warehouses: the paper's rates, more noise and faster targets",
-      config: { actorLearningRate: 5e-4, criticLearningRate: 5e-3, targetRate: 0.05, deviation: 1 },
+      description: "found for the ring of 40 warehouses: more noise, faster targets, two updates an episode",
+      config: { targetRate: 0.05, deviation: 1, updates: 2, actorOutputGain: 0.1 },
     },
     temperature: {
-      description: "for zones: linear actors at 1e-2, four updates an episode, rewards in hundredths",
+      description:
+        "found for 40 zones: linear actors that begin with small inputs, four updates an episode, rewards in hundredths",
       config: {
         actorHidden: [],
-        actorLearningRate: 1e-2,
+        actorOutputGain: 0.1,
+        actorLearningRate: 3e-3,
         criticLearningRate: 3e-3,
         discount: 0.9,
         targetRate: 0.05,

@@ -98,6 +98,44 @@ export const matd3: Algorithm<Matd3Config> = {
       description: `${presets.paperTemperature.description}, targets smoothed`,
       config: { ...presets.paperTemperature.config, smoothing: 0.2 },
     },
+    nine: {
+      description: "found for nine warehouses: more noise, faster targets, a mean of agents' rewards",
+      config: {
+        ...presets.paperNine.config,
+        actorLearningRate: 5e-4,
+        criticLearningRate: 5e-3,
+        targetRate: 0.05,
+        deviation: 2,
+        rewardScale: 1 / 9,
+      },
+    },
+    ring: {
+      description:
+        "found for the ring of 40 warehouses: actors that learn slowly, faster targets, a mean of agents' rewards",
+      config: {
+        ...presets.paperRing.config,
+        actorLearningRate: 2e-5,
+        criticLearningRate: 1e-3,
+        targetRate: 0.05,
+        deviation: 1,
+        rewardScale: 1 / 40,
+      },
+    },
+    temperature: {
+      description:
+        "found for 40 zones: linear actors that begin with small inputs, more noise, four updates an episode, a mean of agents' rewards, targets smoothed",
+      config: {
+        ...presets.paperTemperature.config,
+        actorLearningRate: 3e-3,
+        criticLearningRate: 3e-3,
+        actorOutputGain: 0.1,
+        targetRate: 0.05,
+        deviation: 0.3,
+        rewardScale: 0.01 / 40,
+        updates: 4,
+        smoothing: 0.2,
+      },
+    },
   },
   create: ({ config, ...context }) =>
     offPolicyLearner("matd3", context, controlLoop(config), false, (plan) =>

@@ -118,6 +118,35 @@ export const qdcg: Algorithm<QdcgConfig> = {
       description: `${paperTemperature.description}, zeros for neighbours that are missing`,
       config: { ...paperTemperature.config, padObservations: true },
     },
+    ring: {
+      description:
+        "found for the ring of 40 warehouses: actors that learn slowly, faster targets, a mean of agents' rewards",
+      config: {
+        ...paperRing.config,
+        actorLearningRate: 2e-5,
+        criticLearningRate: 1e-3,
+        targetRate: 0.05,
+        deviation: 1,
+        rewardScale: 1 / 40,
+        replace: "all",
+      },
+    },
+    temperature: {
+      description:
+        "found for 40 zones: linear actors that begin with small inputs, four updates an episode, a mean of agents' rewards, clipped gradients, zeros for missing neighbours",
+      config: {
+        ...paperTemperature.config,
+        actorLearningRate: 1e-2,
+        criticLearningRate: 1e-3,
+        actorOutputGain: 0.01,
+        targetRate: 0.05,
+        rewardScale: 0.01 / 40,
+        updates: 4,
+        padObservations: true,
+        replace: "all",
+        maxGradientNorm: 0.5,
+      },
+    },
   },
   create: ({ config, ...context }) =>
     offPolicyLearner("qdcg", context, controlLoop(config), false, (plan) =>
