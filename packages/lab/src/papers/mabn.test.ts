@@ -122,6 +122,20 @@ test("mabn: curves of a panel are as long, and evaluated as often, at every scal
   }
 });
 
+test("mabn/figure-1: methods have their own settings, and the caption tells how many updates", () => {
+  const updates = figureRuns(figure1, "quick", 1).map(({ panel, series, request: { algorithm, config } }) => [
+    `${panel}, ${series.replace(/ .*/, "")}`,
+    parsed(algorithm, config).updates,
+  ]);
+  const { nine, ring, temperature } = problems;
+  const counts = Object.fromEntries(updates);
+  for (const method of ["MAStAC", "MADDPG", "MATD3", "FACMAC", "QDCG"]) {
+    if (method !== "QDCG") expect(counts[`${nine.panel}, ${method}`]).toBe(1);
+    expect(counts[`${ring.panel}, ${method}`]).toBe(method === "MAStAC" ? 2 : 1);
+    expect(counts[`${temperature.panel}, ${method}`]).toBe(4);
+  }
+});
+
 test("mabn/figure-11: sets of 11, 19, 27 and 35 of 40", () => {
   const couplings = configureEnv(environments.warehouse, { instance: "ring" }).factory().couplings!();
   const sizes = figureRuns(figures["mabn/figure-11"], "smoke", 1).map(({ request: { config } }) => {

@@ -98,17 +98,18 @@ export function trained(problem: ProblemName, method: Method, more: Config = {})
 
 function presetOf(algorithm: AlgorithmName, name: string): Config {
   const presets: Readonly<Record<string, Preset>> = algorithms[algorithm].presets ?? {};
-  return (presets[name] ?? presets[`paper${name[0].toUpperCase()}${name.slice(1)}`]).config;
+  return presets[name].config;
 }
 
-/** Says whose settings the runs of a scale have. */
+/** Says whose settings the runs of a scale have, and what else there is to know of those that were found. */
 function settingsCaptions(
   who: "each method" | "MAStAC",
-  ...names: readonly ProblemName[]
-): Record<Scale, string> {
+  names: readonly ProblemName[],
+  found = "",
+): Readonly<Record<Scale, string>> {
   const list = (which: "tuned" | "paper") =>
     `preset${names.length === 1 ? "" : "s"} ${names.map((name) => problems[name].presets[which]).join(", ")}`;
-  const tuned = `Settings found for ${who} (${list("tuned")}).`;
+  const tuned = `Settings found for ${who} (${list("tuned")})${found}.`;
   const given = who === "MAStAC" ? "" : " printed for MAStAC and given to all methods";
   return {
     smoke: tuned,
@@ -203,7 +204,11 @@ export const figure1 = figure("mabn/figure-1", {
     "linear-quadratic optimum, which sees everything; the second one is masked to what agents observe. Demands, the nine's couplings and the " +
     "largest input (30 kW) are ours, because the paper does not print them. MAStAC approx.: κ = 2, on nine 1, two steps being exact. " +
     "All actors' actions are replaced in MAStAC's objective. QDCG takes agents that are alike only.",
-  captions: settingsCaptions("each method", ...problemNames),
+  captions: settingsCaptions(
+    "each method",
+    problemNames,
+    "; an episode is followed by one update on nine, by one on the ring (of MAStAC two), and by four in zones",
+  ),
   runs: problemNames.flatMap((problem) =>
     methodsOf(problem).map((method) => ({ ...trained(problem, method), panel: problems[problem].panel })),
   ),
@@ -302,7 +307,7 @@ const figure2 = figure("mabn/figure-2", {
     "an agent is told all states and actions; undecomposed Qhat: one critic of the sum that an actor climbs, told everything; coordinated: " +
     "agents take their steps one after the other; own action only: an actor's objective has the others' actions from the replay, as " +
     "algorithm 1 prints it, and not those of the present actors.",
-  captions: settingsCaptions("MAStAC", "nine"),
+  captions: settingsCaptions("MAStAC", ["nine"]),
   runs: [
     trained("nine", "MAStAC sim."),
     ablated("undecomposed Q", { critics: "undecomposed" }),
@@ -343,7 +348,7 @@ const figure11 = figure("mabn/figure-11", {
   caption:
     "Return of an episode played without exploration, on a logarithmic axis; what is below is not shown. κ: steps whose rewards count in the " +
     "dependency sets of MAStAC approx., which have 11, 19, 27 and 35 of 40 agents; exact sets have all.",
-  captions: settingsCaptions("MAStAC", "ring"),
+  captions: settingsCaptions("MAStAC", ["ring"]),
   runs: [
     ...kappas.map((kappa) => ({
       ...trained("ring", "MAStAC approx.", { kappa }),
