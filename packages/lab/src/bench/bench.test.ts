@@ -1,12 +1,14 @@
 import { environments } from "corral/envs";
 import { describe, expect, test } from "vitest";
 import { compare } from "./comparison.ts";
+import { benchDag } from "./dag.ts";
 import { benchEngine, type EngineRow } from "./engine.ts";
 import { benchEnvs } from "./environments.ts";
 import { benchMastac, type MastacRow } from "./mastac.ts";
 import { median, millisecondsPerCall } from "./stopwatch.ts";
 import { benchStructure } from "./structure.ts";
 import {
+  dagTable,
   describeHost,
   engineTable,
   envTable,
@@ -158,6 +160,26 @@ test("benchMastac measures rounds turn by turn with the peer, and growth", async
   const [compared, growth] = mastacTable(rows).split("\n\n");
   expect(compared.split("\n")[1]).toMatch(/^mastac +4 +kappa 2 +own +1\.00 +512 modules.* 512\.00x$/);
   expect(growth.split("\n").map((line) => line.split(/ +/)[1])).toEqual(["N", "3", "4"]);
+});
+
+test("benchDag sets learned DAGs beside the full one, turn by turn", async () => {
+  const { rows } = await benchDag({ now: tickingClock(), effort: { warmup: 0, iterations: 1 } });
+  expect(rows.map(({ env, agents }) => `${env} ${agents}`)).toEqual([
+    "coordination-game 5",
+    "aloha 10",
+    "coordination-game 10",
+    "coordination-game 30",
+  ]);
+  // 640 steps of 32 copies in two ticks.
+  expect(rows[0]).toMatchObject({
+    full: { step: 1 / 20, update: 1 },
+    learned: { step: 1 / 20, update: 1 },
+    ratios: { step: 1, update: 1, both: 1 },
+    stepsPerSecond: 320_000,
+    official: { stepsPerSecond: 148, ratio: 320_000 / 148 },
+  });
+  expect(rows[3].official).toBeUndefined();
+  expect(dagTable(rows).split("\n")[2]).toMatch(/^aloha +10 .* 39\.5 +\d+x$/);
 });
 
 test("benchTabular measures steps, an ascent and growth, turn by turn with the peer", async () => {

@@ -1,5 +1,6 @@
 export { type AgpTrainRow, type AgpUpdateRow, type BenchAgpOptions, benchAgp } from "./agp.ts";
 export type { PeerResult } from "./comparison.ts";
+export { type BenchDagOptions, benchDag, type DagRow } from "./dag.ts";
 export { type BenchEngineOptions, benchEngine, type EngineRow } from "./engine.ts";
 export { benchEnvs, type EnvRow } from "./environments.ts";
 export type { BenchHost } from "./host.ts";
@@ -7,6 +8,7 @@ export { type BenchMastacOptions, benchMastac, type MastacRow } from "./mastac.t
 export { benchStructure, type StructureRow } from "./structure.ts";
 export {
   agpTable,
+  dagTable,
   describeHost,
   engineTable,
   envTable,

@@ -1,6 +1,7 @@
 /** Benchmark rows as text for a terminal. */
 import type { AgpTrainRow, AgpUpdateRow } from "./agp.ts";
 import type { PeerResult } from "./comparison.ts";
+import type { DagRow } from "./dag.ts";
 import type { EngineRow } from "./engine.ts";
 import type { EnvRow } from "./environments.ts";
 import type { BenchHost } from "./host.ts";
@@ -29,6 +30,40 @@ export function engineTable(rows: readonly EngineRow[]): string {
       String(nodes),
       time(milliseconds),
       ...peerCells(pytorch),
+    ]),
+  ]);
+}
+
+/** What learning the DAG adds to training. */
+export function dagTable(rows: readonly DagRow[]): string {
+  return align([
+    [
+      "learned DAG",
+      "N",
+      "step ms",
+      "full",
+      "ratio",
+      "update ms",
+      "full",
+      "ratio",
+      "both",
+      "steps/s",
+      "official",
+      "ratio",
+    ],
+    ...rows.map(({ env, agents, full, learned, ratios, stepsPerSecond, official }) => [
+      env,
+      String(agents),
+      time(learned.step),
+      time(full.step),
+      `${ratios.step.toFixed(2)}x`,
+      time(learned.update),
+      time(full.update),
+      `${ratios.update.toFixed(2)}x`,
+      `${ratios.both.toFixed(2)}x`,
+      whole(stepsPerSecond),
+      official === undefined ? "" : String(official.stepsPerSecond),
+      official === undefined ? "" : `${official.ratio.toFixed(0)}x`,
     ]),
   ]);
 }

@@ -1,12 +1,12 @@
-import { type Learner, mappo } from "corral/algorithms";
-import { configureEnv, type EnvFactory, environments, parseConfig } from "corral/envs";
-import { createRng } from "corral/random";
+import type { Learner } from "corral/algorithms";
+import { environments } from "corral/envs";
 import { loadEngine } from "corral/tensor";
 import { compare, type PeerResult } from "./comparison.ts";
 import { randomPlay } from "./environments.ts";
 import { type BenchHost, benchHost } from "./host.ts";
 import { type Peer, type PeerOptions, startPeer } from "./peer.ts";
 import { type Clock, median } from "./stopwatch.ts";
+import { ENVIRONMENTS, type TimedIteration, timedLearner } from "./timed-learner.ts";
 
 /** Training from end to end: rollouts and updates, no evaluation. */
 export interface TrainRow {
@@ -43,8 +43,6 @@ export interface UpdateRow {
 }
 
 export type BenchEnv = keyof typeof CASES;
-
-const ENVIRONMENTS = 32;
 
 /** Environments with their agents fixed, and the DAG sources whose speed is of interest. */
 const CASES = {
@@ -123,51 +121,13 @@ export async function benchTrain({
   }
 }
 
-interface TimedIteration {
-  readonly rollout: number;
-  readonly update: number;
-  readonly decisions: number;
-}
-
-/** A learner whose iterations are timed: the clock is also read when the rollout's last environment step is done. */
-async function timedLearner(env: BenchEnv, dag: string, now: Clock) {
-  const { factory } = configureEnv(environments[env] as never, CASES[env].settings);
-  const rollout = { stepsLeft: 0, finished: 0 };
-  const watched: EnvFactory = () => {
-    const copy = factory();
-    return {
-      ...copy,
-      step(actions) {
-        const outcome = copy.step(actions);
-        if (--rollout.stepsLeft === 0) rollout.finished = now();
-        return outcome;
-      },
-    };
-  };
-  const config = parseConfig("mappo", mappo.config, { dag, environments: ENVIRONMENTS, epochs: 5 });
-  const rng = createRng("bench").split("train");
-  const learner = await mappo.create({ env: watched, config, rng, totalSteps: 1e6 });
-  const iterate = async (): Promise<TimedIteration> => {
-    rollout.stepsLeft = learner.stepsPerIteration;
-    const start = now();
-    const metrics = await learner.iterate();
-    const end = now();
-    return {
-      rollout: rollout.finished - start,
-      update: end - rollout.finished,
-      decisions: metrics["train/distinct-decisions"],
-    };
-  };
-  return { learner, iterate, agents: factory().spec.agents };
-}
-
 async function measureTraining(
   env: BenchEnv,
   dag: string,
   now: Clock,
   effort: TrainEffort,
 ): Promise<TrainRow> {
-  const { learner, iterate, agents } = await timedLearner(env, dag, now);
+  const { learner, iterate, agents } = await timedLearner(env, CASES[env].settings, dag, now);
   for (let k = 0; k < effort.warmup; k++) await iterate();
   const iterations: TimedIteration[] = [];
   for (let k = 0; k < effort.iterations; k++) iterations.push(await iterate());
@@ -229,7 +189,7 @@ async function compareUpdates(
   now: Clock,
   { warmup, rounds, updates }: TrainEffort,
 ): Promise<UpdateRow> {
-  const { learner, iterate } = await timedLearner(env, dag, now);
+  const { learner, iterate } = await timedLearner(env, CASES[env].settings, dag, now);
   await iterate();
   const times = repeatedUpdates(learner, iterate);
   for (let k = 0; k < warmup; k++) await times.next();

@@ -6,12 +6,15 @@ import {
   type AgpUpdateRow,
   agpTable,
   benchAgp,
+  benchDag,
   benchEngine,
   benchEnvs,
   benchMastac,
   benchStructure,
   benchTabular,
   benchTrain,
+  type DagRow,
+  dagTable,
   describeHost,
   engineTable,
   envTable,
@@ -60,6 +63,13 @@ const benchmarks = {
       tell(`${kind}, ${env}, ${dag}`);
     const { host, rows } = await benchTrain({ now, onRow, ...(compared && { against: "pytorch" }) });
     return { host, rows, table: trainTable(rows) };
+  },
+  async dag() {
+    const { host, rows } = await benchDag({
+      now,
+      onRow: ({ env, agents }: DagRow) => tell(`${env}, ${agents} agents`),
+    });
+    return { host, rows, table: dagTable(rows) };
   },
   async agp(compared: boolean) {
     const onRow = (row: AgpUpdateRow | AgpTrainRow) =>
