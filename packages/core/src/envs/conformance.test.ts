@@ -420,6 +420,24 @@ const defects: readonly [string, EnvFactory, string, string][] = [
     "random play",
     "step 1: success is false before the end of the episode",
   ],
+  [
+    "a side without a reward",
+    pushing(() => ({ sideRewards: () => [1] }), { sides: ["left", "right"] }),
+    "rollout",
+    "episode 0, step 1: 1 rewards for 2 sides",
+  ],
+  [
+    "a side whose reward is no number",
+    pushing(() => ({ sideRewards: () => [1, Number.NaN] }), { sides: ["left", "right"] }),
+    "rollout",
+    "episode 0, step 1: reward of side right is NaN",
+  ],
+  [
+    "two sides of one name",
+    pushing(undefined, { sides: ["left", "left"] }),
+    "spec",
+    'sides are ["left","left"]',
+  ],
   ["an empty success", pushing(undefined, { success: "" }), "spec", "success is not a non-empty string"],
   [
     "a success kept outside the snapshot",

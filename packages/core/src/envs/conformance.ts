@@ -131,7 +131,7 @@ function playProblem(env: Env, episodes: number, rng: Rng): string | undefined {
       const before = momentProblem(env);
       if (before !== undefined) return `${where}: ${before}`;
       const outcome = playRandomly(env, choices);
-      const problem = outcomeProblem(env.spec, outcome, step);
+      const problem = outcomeProblem(env.spec, outcome, step) ?? sidesProblem(env);
       if (problem !== undefined) return `${where}: ${problem}`;
       if (outcome.terminated || outcome.truncated) {
         // What the last state looks like is what a value function bootstraps from.
@@ -225,6 +225,14 @@ function successProblem(spec: EnvSpec, { success, terminated, truncated }: Outco
     return typeof success === "boolean" ? undefined : `success is ${success} at the end of the episode`;
   }
   return success === undefined ? undefined : `success is ${success} before the end of the episode`;
+}
+
+/** Every side that the specification names has a reward at every step. */
+function sidesProblem({ spec: { sides = [] }, sideRewards }: Env): string | undefined {
+  const rewards = Array.from(sideRewards?.() ?? []);
+  if (rewards.length !== sides.length) return `${rewards.length} rewards for ${sides.length} sides`;
+  const broken = rewards.findIndex((reward) => !Number.isFinite(reward));
+  return broken < 0 ? undefined : `reward of side ${sides[broken]} is ${rewards[broken]}`;
 }
 
 function orderProblem(factory: EnvFactory, rng: Rng): string | undefined {

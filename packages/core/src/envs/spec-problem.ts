@@ -34,6 +34,10 @@ export function specProblem(spec: EnvSpec): string | undefined {
   if (spec.success !== undefined && (typeof spec.success !== "string" || spec.success === "")) {
     return "success is not a non-empty string";
   }
+  const { sides } = spec;
+  if (sides !== undefined && sides.some((side, k) => !/^[a-z0-9-]+$/.test(side) || sides.indexOf(side) < k)) {
+    return `sides are ${JSON.stringify(sides)}, expected different names such as "good-agents"`;
+  }
   return undefined;
 }
 

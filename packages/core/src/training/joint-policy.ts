@@ -49,7 +49,8 @@ export const evaluationCopies = (episodes: number): number => Math.min(episodes,
  *
  * @param policy of `evaluationCopies(episodes)` copies
  * @returns `eval/return` (mean), `eval/return-deviation` (population standard deviation over episodes), `eval/length`,
- * and `eval/success` (share of episodes) where the game says what success is
+ * `eval/success` (share of episodes) where the game says what success is, and `eval/return-<side>` of every side where there are
+ * such
  */
 export async function evaluateGreedily(
   policy: AnyJointPolicy,
@@ -63,6 +64,8 @@ export async function evaluateGreedily(
   const returns: number[] = [];
   let lengths = 0;
   let successes = 0;
+  const { sides = [] } = batch.spec;
+  const sideReturns = new Float64Array(sides.length);
   for (let b = 0; b < copies; b++) forget(policy, b, copies);
   while (returns.length < episodes) {
     policy.observations.set(batch.observations);
@@ -76,6 +79,7 @@ export async function evaluateGreedily(
       returns.push(batch.episodeReturns[b]);
       lengths += batch.episodeLengths[b];
       successes += batch.successes?.[b] ?? 0;
+      for (const k of sides.keys()) sideReturns[k] += batch.sideReturns![b * sides.length + k];
     }
   }
   const meanReturn = returns.reduce((sum, value) => sum + value, 0) / episodes;
@@ -85,5 +89,6 @@ export async function evaluateGreedily(
     "eval/return-deviation": Math.sqrt(variance),
     "eval/length": lengths / episodes,
     ...(batch.successes === undefined ? {} : { "eval/success": successes / episodes }),
+    ...Object.fromEntries(sides.map((side, k) => [`eval/return-${side}`, sideReturns[k] / episodes])),
   };
 }

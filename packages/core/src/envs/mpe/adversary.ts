@@ -82,6 +82,7 @@ function createAdversary(config: AdversaryConfig): Scenario {
     goals: () =>
       Array.from({ length: goodAgents }, (_, k) => ({ agent: firstGood + k, landmark: agents + secrets[0] })),
     sides: {
+      adversaries: 1,
       team: Array.from({ length: goodAgents }, (_, k) => firstGood + k),
       script: (opponent) => guard(world, opponent, firstGood),
     },

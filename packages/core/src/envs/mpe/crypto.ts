@@ -75,7 +75,7 @@ function createCrypto(): Scenario {
       out[alice] = out[bob];
     },
     goals: () => [{ agent: bob, landmark: agents + secrets[0] }],
-    sides: { team: [bob, alice], script: () => echo(world, alice) },
+    sides: { adversaries: 1, team: [bob, alice], script: () => echo(world, alice) },
   };
 }
 

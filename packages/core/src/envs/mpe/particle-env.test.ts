@@ -281,6 +281,53 @@ describe("protocols and rewards", () => {
     expect(guarded.last).toBeCloseTo(between(guarded.env, 0, goal) - 2 * nearest, 12);
   });
 
+  test.each(opposed)("rewards of both sides of %s are told, however the team is rewarded", (name) => {
+    const adversaries = name === "mpe/tag" ? 3 : name === "mpe/world-comm" ? 4 : 1;
+    for (const overrides of [{}, { rewards: "mean" }, { protocol: "team", opponents: "random" }]) {
+      const batch = vectorise(() => make(name, overrides), 1, createRng(3));
+      const shadow = make(name, overrides);
+      const stream = createRng(3).split("0");
+      shadow.reset(stream);
+      const choices = createRng("actions");
+      const actions = new Int32Array(jointActionSize(batch.spec));
+      const expected = [0, 0];
+      let team = 0;
+      for (let t = 0; t < 25; t++) {
+        drawActions(batch.spec, choices, actions);
+        batch.step(actions);
+        team += shadow.step(actions).reward;
+        for (const [i, reward] of shadow.ownRewards.entries()) expected[i < adversaries ? 0 : 1] += reward;
+      }
+      expect(batch.spec.sides).toEqual(["adversaries", "good-agents"]);
+      expect(batch.truncated[0]).toBe(1);
+      expect([...batch.sideReturns!]).toEqual([
+        expect.closeTo(expected[0], 9),
+        expect.closeTo(expected[1], 9),
+      ]);
+      if (Object.keys(overrides).length === 0) expect(expected[0] + expected[1]).toBeCloseTo(team, 9);
+    }
+    expect(make("mpe/spread").spec.sides).toBeUndefined();
+  });
+
+  test("returns of sides go on from a snapshot", () => {
+    const factory = () => make("mpe/tag");
+    const batch = vectorise(factory, 2, createRng(1));
+    const other = vectorise(factory, 2, createRng(2));
+    const choices = createRng("actions");
+    const actions = new Int32Array(8);
+    const play = (...batches: (typeof batch)[]): void => {
+      drawActions(batch.spec, choices, actions.subarray(0, 4));
+      drawActions(batch.spec, choices, actions.subarray(4));
+      for (const each of batches) each.step(actions);
+    };
+    for (let t = 0; t < 60; t++) {
+      if (t === 20 || t === 50) other.restore(JSON.parse(JSON.stringify(batch.snapshot())));
+      play(batch, ...(t < 20 ? [] : [other]));
+      if (t >= 24) expect(other.sideReturns).toEqual(batch.sideReturns);
+    }
+    expect(batch.sideReturns!.some((value) => value !== 0)).toBe(true);
+  });
+
   test("sum, mean and individual", () => {
     const start = [
       [0, 0],

@@ -95,6 +95,6 @@ function createPush(): Scenario {
       out[good] = -away;
     },
     goals: () => [{ agent: good, landmark: agents + secrets[0] }],
-    sides: { team: [good], script: (opponent) => guard(world, opponent, good) },
+    sides: { adversaries: 1, team: [good], script: (opponent) => guard(world, opponent, good) },
   };
 }

@@ -101,6 +101,7 @@ function createTag(config: TagConfig): Scenario {
     },
     goals: () => [],
     sides: {
+      adversaries,
       team: Array.from({ length: adversaries }, (_, i) => i),
       script: (opponent) => flee(world, opponent, adversaries, agents, world.entities),
     },
