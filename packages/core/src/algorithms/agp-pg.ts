@@ -78,6 +78,10 @@ export const agpPg: Algorithm<AgpPgConfig> = {
         "as fast, with steps that shrink over the second half of the run, which ends the ups and downs",
       config: { ...fast, finalLearningRate: 1e-5 },
     },
+    mpe: {
+      description: "for particle environments: agents are told who they are, Adam at 7e-4",
+      config: { agentId: true, learningRate: 7e-4 },
+    },
   },
   create: ({ config, ...context }) =>
     onPolicyLearner("agp-pg", context, config, (plan) => agpPgParts(plan, config, context)),

@@ -29,6 +29,8 @@ import {
   type OffPolicyPlan,
   offPolicyLearner,
   offPolicySettings,
+  particleLoop,
+  particlePurposes,
   temporalDifference,
   valueUpdate,
 } from "../training/index.ts";
@@ -102,6 +104,11 @@ export const agp: Algorithm<AgpConfig> = {
     literal: {
       description: "as the paper's formulas are written: attention without residual and layer normalisation",
       config: literal,
+    },
+    mpe: { description: particlePurposes.mpe, config: { agentId: true, ...particleLoop.mpe } },
+    "mpe-fast": {
+      description: particlePurposes["mpe-fast"],
+      config: { agentId: true, ...particleLoop["mpe-fast"] },
     },
     fast: {
       description:

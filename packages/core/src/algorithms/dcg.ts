@@ -106,7 +106,7 @@ const configSchema = z.strictObject({
 
 export type DcgConfig = z.output<typeof configSchema>;
 
-const { pymarl, agpPaper, fast } = valuePresets;
+const { pymarl, agpPaper, fast, mpe, "mpe-fast": mpeFast } = valuePresets;
 
 export const dcg: Algorithm<DcgConfig> = {
   name: "dcg",
@@ -114,7 +114,13 @@ export const dcg: Algorithm<DcgConfig> = {
     "Q-learning of a team value made of utilities and of payoffs between pairs of agents, who communicate",
   source: "Böhmer, Kurin and Whiteson 2020, Deep Coordination Graphs",
   config: configSchema,
-  presets: { pymarl, agpPaper, fast },
+  presets: {
+    pymarl,
+    agpPaper,
+    fast,
+    mpe: { description: `${mpe.description}; with memory`, config: { ...mpe.config, recurrent: true } },
+    "mpe-fast": mpeFast,
+  },
   create: ({ config, ...context }) =>
     offPolicyLearner("dcg", context, config, hasMemory(config), (plan) =>
       dcgParts(plan, config, context.rng),

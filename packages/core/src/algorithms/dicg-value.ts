@@ -32,6 +32,8 @@ import {
   type OffPolicyPlan,
   offPolicyLearner,
   offPolicySettings,
+  particleLoop,
+  particlePurposes,
   temporalDifference,
   valueUpdate,
 } from "../training/index.ts";
@@ -59,6 +61,11 @@ export const dicgValue: Algorithm<DicgValueConfig> = {
       description:
         "what AGP says of all methods that it compares: Adam at 5e-4, batches of 32 and a replay of 50 000",
       config: { replayUnit: "episode", replayCapacity: 50_000, optimiser: "adam" },
+    },
+    mpe: { description: particlePurposes.mpe, config: { agentId: true, ...particleLoop.mpe } },
+    "mpe-fast": {
+      description: particlePurposes["mpe-fast"],
+      config: { agentId: true, ...particleLoop["mpe-fast"] },
     },
     fast: {
       description:

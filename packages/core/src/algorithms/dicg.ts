@@ -94,6 +94,20 @@ export const dicg: Algorithm<DicgConfig> = {
   source: "Li et al. 2021, Deep Implicit Coordination Graphs for Multi-agent Reinforcement Learning",
   config: configSchema,
   presets: {
+    mpe: {
+      description:
+        "for particle environments: agents are told who they are, 4 passes over 32 episodes, Adam at 7e-4, entropy at .01",
+      config: {
+        agentId: true,
+        environments: 32,
+        epochs: 4,
+        minibatches: 4,
+        entropyCoefficient: 0.01,
+        learningRate: 7e-4,
+        ratio: "per-agent",
+        standardise: "batch",
+      },
+    },
     fast: {
       description: "for one-step games such as Top-K: 256 episodes side by side",
       config: { environments: 256, minibatches: 4, entropyCoefficient: 0.01, learningRate: 1e-3 },

@@ -107,7 +107,7 @@ const configSchema = z
       .default("auto")
       .describe(
         "What the mixing network is told of one agent: its part of the state, cut into equal parts, or its observation; " +
-          "auto: the state where the number of agents divides it",
+          "auto: the state where agents observe equally much and their number divides it",
       ),
   })
   .omit({ epsilonStart: true, epsilonEnd: true, epsilonSteps: true });
@@ -125,6 +125,8 @@ export const fop: Algorithm<FopConfig> = {
       config: { codeEntropyTerm: true },
     },
     agpPaper: valuePresets.agpPaper,
+    mpe: valuePresets.mpe,
+    "mpe-fast": valuePresets["mpe-fast"],
     fast: {
       description:
         "for games of one step such as Top-K: 64 samples after every 32 fresh episodes, Adam at 1e-3, no memory",
@@ -156,7 +158,9 @@ export const fop: Algorithm<FopConfig> = {
  */
 export async function fopParts(plan: OffPolicyPlan, config: FopConfig, rng: Rng): Promise<OffPolicyParts> {
   const engine = await loadEngine();
-  const networks = fopNetworks(plan.shape, config, rng);
+  const { observationSizes = [] } = plan.batch.spec;
+  const alike = observationSizes.every((size) => size === observationSizes[0]);
+  const networks = fopNetworks(plan.shape, config, alike, rng);
   const { actor, critics } = networks;
   const { update, dispose } = await fopUpdate(engine, networks, plan.segments, config);
   const policy = actorPolicy(engine, {
@@ -226,7 +230,8 @@ interface FopNetworks {
   readonly unit: "state" | "observation";
 }
 
-function fopNetworks(shape: SegmentShape, config: FopConfig, rng: Rng): FopNetworks {
+/** @param alike whether agents observe equally many numbers: else equal parts of the state belong to nobody */
+function fopNetworks(shape: SegmentShape, config: FopConfig, alike: boolean, rng: Rng): FopNetworks {
   const { agents, stateSize, observationSize } = shape;
   const divides = stateSize % agents === 0;
   if (config.unit === "state" && !divides) {
@@ -234,7 +239,7 @@ function fopNetworks(shape: SegmentShape, config: FopConfig, rng: Rng): FopNetwo
       `fop.unit: a state of ${stateSize} numbers cannot be cut into ${agents} equal parts, got state, expected observation or auto`,
     );
   }
-  const unit = config.unit === "auto" ? (divides ? "state" : "observation") : config.unit;
+  const unit = config.unit === "auto" ? (divides && alike ? "state" : "observation") : config.unit;
   const unitSize = unit === "state" ? stateSize / agents : observationSize;
   const options = { ...shape, ...config };
   const learned = (name: string, parameters: readonly Parameter[]) =>

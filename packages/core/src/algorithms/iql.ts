@@ -53,6 +53,10 @@ export const iql: Algorithm<IqlConfig> = {
         epsilonSteps: 200_000,
       },
     },
+    mpe: {
+      description: `${valuePresets.mpe.description}; with memory`,
+      config: { ...valuePresets.mpe.config, recurrent: true },
+    },
     agpPaper: {
       ...valuePresets.agpPaper,
       config: { ...valuePresets.agpPaper.config, hidden: 128, recurrent: true },

@@ -112,6 +112,8 @@ export const macpf: Algorithm<MacpfConfig> = {
       config: { codeEntropyTerm: true },
     },
     agpPaper: valuePresets.agpPaper,
+    mpe: valuePresets.mpe,
+    "mpe-fast": valuePresets["mpe-fast"],
     fast: {
       description:
         `${valuePresets.fast.description}; entropy weighs as much as in FOP, for with the little of the paper agents ` +

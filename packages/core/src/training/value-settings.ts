@@ -15,6 +15,39 @@ export const agentSettings = {
     .describe("Whether an agent is told which one it is; all share one network"),
 } as const;
 
+/** What all methods that learn from a replay have in common in particle environments. */
+export const particleLoop = {
+  mpe: {
+    replayUnit: "episode",
+    optimiser: "adam",
+    replayCapacity: 5000,
+    standardiseRewards: true,
+  },
+  "mpe-fast": {
+    environments: 32,
+    rolloutSteps: 1,
+    cycles: 25,
+    batchSize: 128,
+    replayCapacity: 50_000,
+    optimiser: "adam",
+    learningRate: 1e-3,
+    targetInterval: 64,
+    standardiseRewards: true,
+  },
+} as const;
+
+/** What particle environments' presets are for. */
+export const particlePurposes = {
+  mpe:
+    "for particle environments, as PyMARL and EPyMARL have it: 32 episodes after each episode, Adam at 5e-4, exploration that " +
+    "fades over 50 000 steps, standardised rewards, a time limit that is no end",
+  "mpe-fast":
+    "for particle environments on few cores: 128 transitions after every 32 steps, Adam at 1e-3, exploration that fades over " +
+    "50 000 steps, standardised rewards",
+} as const;
+
+const withoutMemory = { recurrent: false, lastAction: false } as const;
+
 /** Presets that the value methods have in common. */
 export const valuePresets = {
   pymarl: {
@@ -46,6 +79,11 @@ export const valuePresets = {
       replayCapacity: 50_000,
       optimiser: "adam",
     },
+  },
+  mpe: { description: particlePurposes.mpe, config: { ...withoutMemory, ...particleLoop.mpe } },
+  "mpe-fast": {
+    description: particlePurposes["mpe-fast"],
+    config: { ...withoutMemory, ...particleLoop["mpe-fast"] },
   },
   fast: {
     description:
