@@ -1,5 +1,7 @@
 export {
   type Algorithm,
+  type DagRequest,
+  type DagSamples,
   DivergenceError,
   endedEpisode,
   type Learner,

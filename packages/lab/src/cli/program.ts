@@ -150,6 +150,31 @@ export function createProgram(context: Context, version: string): Command {
       const { attention } = await import("./commands/attention.ts");
       await attention(context, run, options);
     });
+  define(program, "graph", "show which agents of a trained team read whose actions", [
+    "graph runs/learned",
+    "graph runs/learned --state 0,1,1,0,1 --draw dag.svg",
+    "graph runs/learned --state 0,1,1,0,1 --noisy --samples 1000",
+    "graph runs/learned --samples 4096 --draw edges.png --json",
+  ])
+    .argument("<run>", "directory of a run whose agents follow a DAG (mappo)")
+    .option(
+      "--state <numbers>",
+      "a state of the environment; may be given several times (default: states of play)",
+      (numbers: string, before: readonly string[] = []) => [...before, numbers],
+    )
+    .option(
+      "--samples <n>",
+      "states of play, or draws in given states where chance decides",
+      readInteger("--samples", 1),
+      1024,
+    )
+    .option("--noisy", "networks choose DAGs under noise, as in training, not the likeliest")
+    .option("--seed <seed>", "decides play and draws", readSeed, 0)
+    .option("--draw <file>", "draw the DAG, or how often each edge is there (.svg or .png)")
+    .action(async (run, options) => {
+      const { graph } = await import("./commands/graph.ts");
+      await graph(context, run, options);
+    });
   define(program, "export", "write the policy of a run as an ONNX file", [
     "export runs/mine --out policy.onnx",
     "export runs/zones --per-agent policies",

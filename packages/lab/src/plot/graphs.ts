@@ -10,6 +10,8 @@ export interface GraphNode {
   readonly label?: string;
   /** Default: `"circle"`. A node without a shape is a place for edges to begin and end. */
   readonly shape?: "circle" | "square" | "diamond" | "none";
+  /** Dark, with a white label. */
+  readonly filled?: boolean;
 }
 
 /** An edge between two nodes of a panel, by index. */
@@ -24,6 +26,8 @@ export interface GraphEdge {
   readonly heads?: "to" | "both" | "none";
   /** Leaves downwards and arrives from above, in a curve between the rows of nodes it joins. */
   readonly falling?: boolean;
+  /** How far its middle lies to the left of the straight line, in shares of the line's length. */
+  readonly bow?: number;
 }
 
 /** Text in a panel. `y` is the middle of its letters. */
@@ -128,9 +132,12 @@ function panelBody({ bands = [], edges, nodes, texts = [], nodeRadius, headLengt
   ];
 }
 
-function nodeElements({ x, y, label, shape = "circle" }: GraphNode, radius: number): string[] {
+function nodeElements(
+  { x, y, label, shape = "circle", filled = false }: GraphNode,
+  radius: number,
+): string[] {
   if (shape === "none") return [];
-  const style = `fill="white" stroke="${ink}" stroke-width="${radius > 6 ? 1.1 : 0.9}"`;
+  const style = `fill="${filled ? ink : "white"}" stroke="${ink}" stroke-width="${radius > 6 ? 1.1 : 0.9}"`;
   // As wide as a circle of the same weight looks.
   const half = round(shape === "square" ? 0.9 * radius : 1.2 * radius);
   const [cx, cy] = [round(x), round(y)];
@@ -142,28 +149,33 @@ function nodeElements({ x, y, label, shape = "circle" }: GraphNode, radius: numb
         : `<path d="M${cx} ${round(y - half)}L${round(x + half)} ${cy}L${cx} ${round(y + half)}L${round(x - half)} ${cy}Z" ${style}/>`;
   if (label === undefined) return [outline];
   const size = Math.min(11, (2.1 * radius) / Math.max(1.6, textWidth(label, 1)));
-  return [outline, textElement({ x, y, text: label, anchor: "middle", size })];
+  return [outline, textElement({ x, y, text: label, anchor: "middle", size }, filled ? "white" : ink)];
 }
 
 /** A line with its heads: of one path each, so that lines that are not quite opaque show no seams. */
 function edgeElement(
-  { colour, width = 1.2, opacity = 1, heads = "to", falling = false }: GraphEdge,
+  { colour, width = 1.2, opacity = 1, heads = "to", falling = false, bow = 0 }: GraphEdge,
   from: GraphNode,
   to: GraphNode,
   radius: number,
   headLength: number,
 ): string {
+  const along = { x: to.x - from.x, y: to.y - from.y };
+  const control = {
+    x: from.x + along.x / 2 + 2 * bow * along.y,
+    y: from.y + along.y / 2 - 2 * bow * along.x,
+  };
   // Unit directions in which the edge leaves and arrives.
-  const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
-  const straight = { x: (to.x - from.x) / length, y: (to.y - from.y) / length };
-  const direction = falling ? { x: 0, y: Math.sign(to.y - from.y) } : straight;
+  const down = { x: 0, y: Math.sign(along.y) };
+  const leaving = falling ? down : direction(from, control);
+  const arriving = falling ? down : direction(control, to);
   const room = (node: GraphNode) =>
     (node.shape === "none" ? 0 : node.shape === "diamond" ? 1.2 * radius : radius) + 1;
-  const start = { x: from.x + direction.x * room(from), y: from.y + direction.y * room(from) };
-  const end = { x: to.x - direction.x * room(to), y: to.y - direction.y * room(to) };
+  const start = { x: from.x + leaving.x * room(from), y: from.y + leaving.y * room(from) };
+  const end = { x: to.x - arriving.x * room(to), y: to.y - arriving.y * room(to) };
   const parts: string[] = [];
-  const head = (tip: { x: number; y: number }, sign: number): { x: number; y: number } => {
-    const [dx, dy] = [sign * direction.x * headLength, sign * direction.y * headLength];
+  const head = (tip: Place, { x, y }: Place, sign: number): Place => {
+    const [dx, dy] = [sign * x * headLength, sign * y * headLength];
     const base = { x: tip.x - dx, y: tip.y - dy };
     const [sideX, sideY] = [-dy * 0.36, dx * 0.36];
     parts.push(
@@ -172,20 +184,33 @@ function edgeElement(
     // The line ends a little inside its head.
     return { x: tip.x - 0.8 * dx, y: tip.y - 0.8 * dy };
   };
-  const lineEnd = heads === "none" ? end : head(end, 1);
-  const lineStart = heads === "both" ? head(start, -1) : start;
+  const lineEnd = heads === "none" ? end : head(end, arriving, 1);
+  const lineStart = heads === "both" ? head(start, leaving, -1) : start;
   const bend = 0.5 * (lineEnd.y - lineStart.y);
   const curve =
-    falling && Math.abs(from.x - to.x) > 0.5
+    falling && Math.abs(along.x) > 0.5
       ? `C${point({ x: lineStart.x, y: lineStart.y + bend })} ${point({ x: lineEnd.x, y: lineEnd.y - bend })} ${point(lineEnd)}`
-      : `L${point(lineEnd)}`;
+      : bow !== 0
+        ? `Q${point(control)} ${point(lineEnd)}`
+        : `L${point(lineEnd)}`;
   parts.unshift(
     `<path d="M${point(lineStart)}${curve}" fill="none" stroke="${colour}" stroke-width="${width}"/>`,
   );
   return `<g${opacity < 1 ? ` opacity="${opacity}"` : ""}>${parts.join("")}</g>`;
 }
 
-const point = ({ x, y }: { readonly x: number; readonly y: number }): string => `${round(x)} ${round(y)}`;
+interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The unit vector from one place to another. */
+function direction(from: Place, to: Place): Place {
+  const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
+  return { x: (to.x - from.x) / length, y: (to.y - from.y) / length };
+}
+
+const point = ({ x, y }: Place): string => `${round(x)} ${round(y)}`;
 
 function textElement(
   { x, y, text, anchor = "start", size = 9.5, bold = false }: GraphText,
