@@ -133,18 +133,17 @@ export const qdcg: Algorithm<QdcgConfig> = {
     },
     temperature: {
       description:
-        "found for 40 zones: linear actors that begin with small inputs, four updates an episode, a mean of agents' rewards, clipped gradients, zeros for missing neighbours",
+        "found for 40 zones: linear actors that begin with small inputs, four updates an episode, a mean of agents' rewards, zeros for missing neighbours",
       config: {
         ...paperTemperature.config,
-        actorLearningRate: 1e-2,
-        criticLearningRate: 1e-3,
-        actorOutputGain: 0.01,
+        actorLearningRate: 3e-3,
+        criticLearningRate: 3e-3,
+        actorOutputGain: 0.1,
         targetRate: 0.05,
         rewardScale: 0.01 / 40,
         updates: 4,
         padObservations: true,
         replace: "all",
-        maxGradientNorm: 0.5,
       },
     },
   },
