@@ -186,7 +186,7 @@ export function bnPolicy(
       (await choosers.for(count)).choose(observations, choices, out);
     return {
       draw({ observations, noise, rng, choices = own }, out) {
-        fillDagNoise(choices, noise === "new" ? rng : undefined);
+        fillDagNoise(choices, agents, noise === "new" ? rng : undefined);
         return chooseAgain(observations, choices, out);
       },
       chooseAgain,

@@ -40,7 +40,7 @@ export const learnedDagSource = (
 export interface DagChoices {
   /** Gumbel, `[R, N, N]`. */
   readonly orderNoise: Float32Array;
-  /** Logistic, `[R, N, N]`. */
+  /** Logistic, the same for an edge and its reverse, of which an order permits only one, `[R, N, N]`. */
   readonly edgeNoise: Float32Array;
   /** Agents by rank, `[R, N]`. */
   readonly order: Int32Array;
@@ -74,7 +74,11 @@ export function choicesOf(all: DagChoices, agents: number, start: number, end: n
 }
 
 /** Draws new noise, or none at all: the likeliest choices. Searches for assignments begin anew. */
-export function fillDagNoise({ orderNoise, edgeNoise, prices }: DagChoices, rng: Rng | undefined): void {
+export function fillDagNoise(
+  { orderNoise, edgeNoise, prices }: DagChoices,
+  agents: number,
+  rng: Rng | undefined,
+): void {
   prices.fill(0);
   if (rng === undefined) {
     orderNoise.fill(0);
@@ -84,9 +88,15 @@ export function fillDagNoise({ orderNoise, edgeNoise, prices }: DagChoices, rng:
   // 32 random bits are enough for noise that ends at ±22.9, where published code cuts it off too, and take half the time.
   const uniform = (): number => (rng.next() + 0.5) * 2 ** -32;
   for (let k = 0; k < orderNoise.length; k++) orderNoise[k] = -Math.log(-Math.log(uniform()));
-  for (let k = 0; k < edgeNoise.length; k++) {
-    const u = uniform();
-    edgeNoise[k] = Math.log(u / (1 - u));
+  for (let matrix = 0; matrix < edgeNoise.length; matrix += agents * agents) {
+    for (let i = 1; i < agents; i++) {
+      for (let j = 0; j < i; j++) {
+        const u = uniform();
+        const logistic = Math.log(u / (1 - u));
+        edgeNoise[matrix + i * agents + j] = logistic;
+        edgeNoise[matrix + j * agents + i] = logistic;
+      }
+    }
   }
 }
 
@@ -196,7 +206,8 @@ export function dagChooser(
         if (order !== undefined) solve(order, r, choices.order, choices.prices);
         else for (let i = 0; i < agents; i++) choices.order[r * agents + i] = i;
       }
-      for (let k = 0; k < edges.length; k++) choices.edges[k] = edges[k] > 0 ? 1 : 0;
+      const chosen = choices.edges;
+      for (let k = 0; k < chosen.length; k++) chosen[k] = edges[k] > 0 ? 1 : 0;
       writeChosenDags(learner.options, choices, out);
     },
     dispose: programs.dispose,
@@ -209,16 +220,18 @@ export function writeChosenDags(
   { order, edges }: DagChoices,
   out: DagBatch,
 ): void {
+  const byRank = edgeIndexing === "rank";
+  const { parents } = out;
   out.order.set(order);
-  out.parents.fill(0);
+  parents.fill(0);
   for (let at = 0; at < order.length; at += agents) {
     const matrix = at * agents;
     for (let early = 0; early < agents; early++) {
       const j = order[at + early];
       for (let late = early + 1; late < agents; late++) {
         const i = order[at + late];
-        const [from, to] = edgeIndexing === "rank" ? [early, late] : [j, i];
-        out.parents[matrix + i * agents + j] = edges[matrix + from * agents + to];
+        const edge = byRank ? early * agents + late : j * agents + i;
+        parents[matrix + i * agents + j] = edges[matrix + edge];
       }
     }
   }

@@ -36,6 +36,14 @@ test.each([
     seed: 2,
     ...length,
   },
+  {
+    algorithm: "mappo",
+    env: "topk",
+    envConfig: { agents: 4, k: 1 },
+    config: { ...quick, dag: "learned", minibatches: 2, annealing: { weight: 0.5 } },
+    seed: 3,
+    ...length,
+  },
 ])(
   "MAPPO on $env, killed with SIGKILL again and again, finishes with the same bytes",
   async (values) => {
