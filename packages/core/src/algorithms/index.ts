@@ -61,6 +61,13 @@ export { type AgpPgConfig, agpPg } from "./agp-pg.ts";
 export { type DcgConfig, dcg } from "./dcg.ts";
 export { type DicgConfig, dicg } from "./dicg.ts";
 export { type DicgValueConfig, dicgValue } from "./dicg-value.ts";
+export {
+  conditionalsOf,
+  dagsOf,
+  type EvaluationMode,
+  type SeenEdges,
+  seenEdges,
+} from "./evaluate-bn-policy.ts";
 export { type ExactPolicyGradientConfig, exactPolicyGradient } from "./exact-policy-gradient.ts";
 export { type FacmacConfig, facmac } from "./facmac.ts";
 export { type FopConfig, fop } from "./fop.ts";

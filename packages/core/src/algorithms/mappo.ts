@@ -294,6 +294,7 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
 
   return {
     stepsPerIteration: samples,
+    policy,
     facts: {
       engine: `${engine.name} ${engine.version}`,
       ...networks.facts,
@@ -364,7 +365,7 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
       );
       if (edges > 0) {
         throw new InputError(
-          `mappo: dag=${config.dag} gave ${edges} edges, in ${statesWithEdges} of ${states} states looked at, expected none: an agent that reads another's action has no policy of its own`,
+          `mappo: dag=${config.dag} gave ${edges} edge${edges === 1 ? "" : "s"}, in ${statesWithEdges} of ${states} states looked at, expected none: an agent that reads another's action has no policy of its own`,
         );
       }
     },

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { EnvBatch, EnvFactory, JsonValue } from "../envs/index.ts";
-import type { AttentionReport } from "../models/index.ts";
+import type { AttentionReport, BnPolicy } from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
 import type { DagRequest, DagSamples } from "./dag-samples.ts";
 
@@ -28,6 +28,8 @@ export interface LearnerContext<Config> {
 export interface Learner {
   /** Environment steps one call of `iterate` takes, summed over parallel copies. */
   readonly stepsPerIteration: number;
+  /** The joint policy, where it is a Bayesian network: its DAGs and conditionals can be asked of it. */
+  readonly policy?: BnPolicy;
   /** What was decided on the way and a reader of the run should know (runtime, network variants, notes). */
   readonly facts: Readonly<Record<string, JsonValue>>;
   /**

@@ -118,6 +118,22 @@ test.each([
   },
 );
 
+test("agents of a Bayesian network have files of their own where no state has an edge", async () => {
+  for (const dag of ["full", "product"]) {
+    const train = `train mappo matrix-game dag=${dag} hidden=8 environments=4 ${brief} --out bn-${dag}`;
+    expect(await corral(train)).toMatchObject({ code: 0 });
+  }
+  const refused = await corral("export bn-full --per-agent apart");
+  expect(refused).toMatchObject({ code: 2, stdout: "" });
+  expect(refused.stderr).toBe(
+    "corral: mappo: dag=full gave 1 edge, in 1 of 1 states looked at, expected none: an agent that reads another's action has no policy of its own\n",
+  );
+  expect(existsSync(join(folder, "apart"))).toBe(false);
+  const each = await corral("export bn-product --per-agent apart --json");
+  expect(each).toMatchObject({ code: 0, stderr: "" });
+  expect(readdirSync(join(folder, "apart")).sort()).toEqual(["agent-0.onnx", "agent-1.onnx"]);
+});
+
 test("agents that share a network have no files of their own", async () => {
   const refused = await corral("export shared --per-agent policies");
   expect(refused).toMatchObject({ code: 2, stdout: "" });
