@@ -7,9 +7,9 @@
  * noise. Gradients are those of the soft choices (straight-through).
  *
  * The assignment is found between two runs of programs: one gives scores, `dagChooser` solves the assignments, and the
- * program that learns takes the hard choices as inputs. ONNX has no operator for it. Measured with ten agents and 800
- * samples, scores and assignments take less than a tenth of a step of learning; and what has been chosen while playing
- * can be told to the first step as it was, so that its ratios are exactly one.
+ * program that learns takes the hard choices as inputs. ONNX has no operator for it, and between runs it is cheap: with ten
+ * agents and 800 samples of Aloha scores take 0.6 ms, assignments 3.5 ms, the step that learns from them 15 ms. What was
+ * chosen while playing can then be told to the first step as it was, so that its ratios are exactly one.
  */
 import {
   add,
