@@ -35,7 +35,7 @@ export function specProblem(spec: EnvSpec): string | undefined {
     return "success is not a non-empty string";
   }
   const { sides } = spec;
-  if (sides !== undefined && sides.some((side, k) => !/^[a-z0-9-]+$/.test(side) || sides.indexOf(side) < k)) {
+  if (sides?.some((side, k) => !/^[a-z0-9-]+$/.test(side) || sides.indexOf(side) < k)) {
     return `sides are ${JSON.stringify(sides)}, expected different names such as "good-agents"`;
   }
   return undefined;

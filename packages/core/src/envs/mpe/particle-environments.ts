@@ -6,6 +6,7 @@ import { speakerListener } from "./speaker-listener.ts";
 import { spread } from "./spread.ts";
 import { spreadReferences } from "./spread-policies.ts";
 import { tag } from "./tag.ts";
+import { pushReferences, referenceReferences, speakerListenerReferences } from "./told-policies.ts";
 import { worldComm } from "./world-comm.ts";
 
 /**
@@ -13,10 +14,10 @@ import { worldComm } from "./world-comm.ts";
  * `mpe/world-comm` is `simple_world_comm_v3` there, and so on.
  */
 export const particleEnvironments = {
-  "mpe/reference": reference,
-  "mpe/push": push,
+  "mpe/reference": { ...reference, policies: referenceReferences },
+  "mpe/push": { ...push, policies: pushReferences },
   "mpe/world-comm": worldComm,
-  "mpe/speaker-listener": speakerListener,
+  "mpe/speaker-listener": { ...speakerListener, policies: speakerListenerReferences },
   "mpe/crypto": cryptoGame,
   "mpe/tag": tag,
   "mpe/spread": { ...spread, policies: spreadReferences },

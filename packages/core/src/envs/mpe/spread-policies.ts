@@ -8,7 +8,7 @@ const mostAgents = 12;
 /** Force of a full push. */
 const acceleration = 5;
 /** How far a speed of 1 carries an agent that is left alone: `0.1 (1 + 0.75 + 0.75^2 + ...)`. */
-const coasting = timeStep / (1 - inertia);
+export const coasting = timeStep / (1 - inertia);
 /** How far a full push for one step carries it. */
 const stride = coasting * timeStep * acceleration;
 
@@ -53,8 +53,8 @@ export function greedyAssignment(config: SpreadConfig): ControlPolicy {
   };
 }
 
-/** The move that leaves the least to go. */
-function bestMove(x: number, y: number): number {
+/** The move that leaves the least to go, to a place at rest as seen from an agent at rest. */
+export function bestMove(x: number, y: number): number {
   const alongX = Math.abs(x) >= Math.abs(y);
   const rest = alongX ? x : y;
   if (Math.abs(rest) < stride / 2) return 0;
