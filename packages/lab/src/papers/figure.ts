@@ -60,6 +60,14 @@ interface PanelDefinition {
   readonly evaluationEpisodes?: number;
 }
 
+/** A horizontal rule. */
+export interface Reference {
+  readonly label: string;
+  readonly value: number;
+  /** The panel it belongs to; all of them by default. */
+  readonly panel?: string;
+}
+
 /** A figure of a paper as data: what to run, what to draw, what the paper says about it. */
 export interface FigureDefinition {
   /** Paper and figure, for example `"subteams/figure-2-aloha"`. */
@@ -92,13 +100,8 @@ export interface FigureDefinition {
   readonly heatMaps?: { readonly series: string; readonly samples: number };
   /** Size of a panel's plotting area in pixels, where there are too many curves for the usual one. */
   readonly panelSize?: readonly [number, number];
-  /** Horizontal rules: scores of policies that are not trained. */
-  readonly references?: readonly {
-    readonly label: string;
-    readonly value: number;
-    /** The panel it belongs to; all of them by default. */
-    readonly panel?: string;
-  }[];
+  /** Horizontal rules: scores of policies that are not trained; a function where they are measured when the figure is made. */
+  readonly references?: readonly Reference[] | (() => readonly Reference[]);
   /** The table gives the share of runs whose final value is above this. */
   readonly threshold?: number;
   readonly claims: readonly Claim[];

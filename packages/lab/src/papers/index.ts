@@ -1,4 +1,5 @@
 import { agp } from "./agp.ts";
+import { agpMpe } from "./agp-mpe.ts";
 import { agpTheory } from "./agp-theory.ts";
 import { bnRates } from "./bn-rates.ts";
 import { contextAwareBn } from "./context-aware-bn.ts";
@@ -29,6 +30,7 @@ export const figures: Readonly<Record<string, FigureDefinition>> = byId([
   ...subteams,
   ...contextAwareBn,
   ...agp,
+  ...agpMpe,
   ...mabn,
 ]);
 

@@ -206,6 +206,8 @@ function warningsOf(definition: FigureDefinition, scale: Scale, claims: readonly
 
 function drawing(definition: FigureDefinition, aligned: readonly SeriesRuns[], caption: string): LineFigure {
   const panels = [...new Set(aligned.map(({ panel }) => panel))];
+  const { references = [] } = definition;
+  const rules = typeof references === "function" ? references() : references;
   return {
     title: definition.title,
     caption,
@@ -232,7 +234,7 @@ function drawing(definition: FigureDefinition, aligned: readonly SeriesRuns[], c
                 : { dashed: definition.dashed.includes(entry.series) }),
             };
           }),
-        references: (definition.references ?? []).filter(
+        references: rules.filter(
           (reference) => row === 0 && (reference.panel === undefined || reference.panel === panel),
         ),
       })),
