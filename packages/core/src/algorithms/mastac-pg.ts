@@ -190,8 +190,9 @@ export const mastacPg: Algorithm<MastacPgConfig> = {
       },
     },
     warehouses: {
-      description: "for nine warehouses and their ring: larger steps",
-      config: { actorLearningRate: 3e-3, criticLearningRate: 3e-3 },
+      description:
+        "for nine warehouses and their ring: larger steps; episodes end, since critics never learn what follows their last step",
+      config: { actorLearningRate: 3e-3, criticLearningRate: 3e-3, truncationIsTerminal: true },
     },
     reinforce: {
       description: "the score function as the paper writes it, weighted with critics of states and actions",
