@@ -1,16 +1,28 @@
 import { mappo } from "corral/algorithms";
 import type { JsonValue } from "corral/envs";
+import { compareUnpaired, mean, standardError } from "corral/stats";
 import {
   all,
   betterThan,
   claim,
   endsBeyond,
   endsNear,
+  finalValue,
+  leastSeeds,
+  type Measure,
+  measureRun,
   noWorseThan,
   similarTo,
   trainingAverage,
 } from "./claims.ts";
-import { type FigureDefinition, figure, type MetricDefinition, type SeriesDefinition } from "./figure.ts";
+import {
+  type FigureDefinition,
+  figure,
+  figureRuns,
+  type MetricDefinition,
+  type SeriesDefinition,
+} from "./figure.ts";
+import { type Check, type Row, table } from "./table.ts";
 import { panelOf } from "./tabular-figure.ts";
 
 const { presets } = mappo;
@@ -102,6 +114,8 @@ const coordinationGame = figure("context-aware-bn/figure-4-coordination-game", {
 /** Mean return of one agent that alone among its neighbours always sends: policies differ by whole senders. */
 const oneSender = 1.54;
 
+const twoDecimals = (value: number): string => value.toFixed(2);
+
 /** Whether inputs of networks are normalised, by panel. */
 const [published, auto] = ["layer norm of all inputs (as published)", "of wide inputs only"];
 const inputNorms = { [published]: true, [auto]: "auto" };
@@ -186,5 +200,170 @@ const aloha = figure("context-aware-bn/figure-4-aloha", {
   ],
 });
 
+const illustration = figure("context-aware-bn/figure-5", {
+  title: "Aloha: a learned DAG where each agent holds one message",
+  caption:
+    "Greedy actions of one run each, seed 1: dark agents send. Arrows lead to the agent that reads an action, those of agent 7 " +
+    "are dark; pays: what the team earns in this step, .1 for each message that arrives. The claim is about all seeds. Layer " +
+    "norm of all inputs, as published; runs are those of Figure 4.",
+  runs: aloha.runs
+    .filter(({ series, panel }) => series !== "full" && panel === published)
+    .map(({ panel: _, ...run }) => run),
+  ...alohaSettings,
+  metric: { name: "dags/reward", label: "reward where each agent holds one message", better: "higher" },
+  furtherMetrics: [{ name: "dags/density", label: "density", better: "higher", series: [learned] }],
+  references: [],
+  dags: { state: new Array<number>(10).fill(1), child: 7 },
+  claims: [
+    claim(
+      "for Uncorrelated, “this results in one less message sent for the shown agents”: learned earns more",
+      betterThan(learned, "product"),
+    ),
+  ],
+});
+
+/** Learned DAGs that are pulled towards none. */
+const annealed = "annealed";
+
+const annealing = figure("context-aware-bn/annealing-aloha", {
+  title: "Aloha: from learned DAGs to agents that act alone",
+  caption:
+    `${alohaProtocol} Annealed: learned DAGs whose density is pulled towards 1 until 40 % of the run, from there towards 0, which ` +
+    "it is to have at 70 %; the pull's weight rises from .05 to .5 at 80 %. Below: the density of its DAGs while training and, in the " +
+    "greedy policy's states, the divergence of agents' policies from what they would be without parents. product acts alone from " +
+    "the start. The paper's experiment is in StarCraft.",
+  runs: [
+    ...inAloha(annealed, { ...presets!["context-aware-aloha"].config, annealing: {} }),
+    ...aloha.runs.filter(({ series }) => series !== learned),
+  ],
+  ...alohaSettings,
+  furtherMetrics: [
+    { ...density, series: [annealed] },
+    {
+      name: "eval/multi-modality",
+      label: "multi-modality",
+      unit: "nats",
+      better: "higher",
+      series: [annealed],
+    },
+  ],
+  claims: [
+    claim(
+      "it “results in purely uncorrelated policies”: the density ends at 0, to 2 %",
+      all(
+        ...[published, auto].map((panel) =>
+          endsNear(annealed, { panel, metric: density.name, value: 0, margin: 0.02 }),
+        ),
+      ),
+    ),
+    claim(
+      "“the purely decentralized one has zero multi-modality”, to .01 nats",
+      all(
+        ...[published, auto].map((panel) =>
+          endsNear(annealed, { panel, metric: "eval/multi-modality", value: 0, margin: 0.01 }),
+        ),
+      ),
+    ),
+    claim(
+      "it “achieves better performance than Uncorrelated”, as published",
+      betterThan(annealed, "product", { panel: published }),
+    ),
+    claim(
+      "it is not worse than Uncorrelated by a sender",
+      all(
+        ...[published, auto].map((panel) => noWorseThan(annealed, "product", { panel, margin: oneSender })),
+      ),
+    ),
+  ],
+});
+
+// ── The effect of normalised inputs, as a table ───────────────────────────────────────────────────────────────────
+
+const dags = [learned, "full", "product"];
+
+/** What runs came to: the last return, and the mean height of the curve where it is above 0, which tells how early it rose. */
+const measures = { end: finalValue(), height: trainingAverage({ floor: 0 }) };
+
+const inputNorm = table("context-aware-bn/input-norm", {
+  title: "Aloha: what layer normalisation of narrow inputs costs",
+  caption:
+    "Returns of greedy policies, mean and standard error over the runs of Figure 4. An agent observes one number, its backlog, of " +
+    "which layer normalisation leaves nothing. end: the last evaluation; mean height: the curve's mean where it is above 0, higher " +
+    "the earlier agents learn.",
+  columns: [
+    { key: "norm", label: "layer norm" },
+    { key: "dag", label: "DAG" },
+    { key: "runs", label: "runs", show: String },
+    { key: "end", label: "end", show: twoDecimals },
+    { key: "endError", label: "s.e.", show: twoDecimals },
+    { key: "height", label: "mean\nheight", show: twoDecimals },
+    { key: "heightError", label: "s.e.", show: twoDecimals },
+  ],
+  efforts: {
+    smoke: "the runs of figure-4-aloha at scale smoke",
+    quick: "the runs of figure-4-aloha at scale quick",
+    paper: "the runs of figure-4-aloha at scale paper",
+  },
+  trained: true,
+  async rows(scale, _rng, { executor, seeds }) {
+    const finished = await executor.execute(figureRuns(aloha, scale, seeds));
+    return [published, auto].flatMap((panel) =>
+      dags.map((dag): Row => {
+        const runs = finished.filter(({ run }) => run.series === dag && run.panel === panel);
+        const values = (measure: Measure) =>
+          runs.map(({ metrics }) => {
+            const { steps, values } = metrics(alohaReturn.name);
+            return measureRun(measure, steps, values, "higher");
+          });
+        const [ends, heights] = [values(measures.end), values(measures.height)];
+        const error = (all: readonly number[]) => (all.length > 1 ? standardError(all) : null);
+        return {
+          norm: panel === published ? "all inputs" : "wide inputs",
+          dag,
+          runs: runs.length,
+          end: mean(ends),
+          endError: error(ends),
+          height: mean(heights),
+          heightError: error(heights),
+          heights: heights.join(" "),
+        };
+      }),
+    );
+  },
+  claims: [
+    {
+      text: "blind to its backlog, an agent without parents learns later; one with parents does not",
+      check: (rows) => dags.map((dag) => laterBlind(rows, dag)),
+    },
+  ],
+});
+
+/** Whether runs rise later with all inputs normalised (product), or no later by half a sender (the others). */
+function laterBlind(rows: readonly Row[], dag: string): Check {
+  const heights = (norm: string) =>
+    String(rows.find((row) => row.norm === norm && row.dag === dag)!.heights)
+      .split(" ")
+      .map(Number);
+  const [seeing, blind] = [heights("wide inputs"), heights("all inputs")];
+  if (Math.min(seeing.length, blind.length) < leastSeeds) {
+    return { evidence: `${dag}: ${blind.length} and ${seeing.length} runs are too few` };
+  }
+  // Three intervals hold at once with 95 %.
+  const { difference, interval } = compareUnpaired(seeing, blind, { confidence: 1 - 0.05 / dags.length });
+  const evidence = `${dag}: seeing higher by ${[difference, interval.low, interval.high].map(twoDecimals).join(", ")}`;
+  const margin = oneSender / 2;
+  if (dag === "product") {
+    return interval.low > 0
+      ? { holds: true, evidence }
+      : interval.high < 0
+        ? { holds: false, evidence }
+        : { evidence };
+  }
+  if (interval.high < margin) return { holds: true, evidence };
+  return interval.low > margin ? { holds: false, evidence } : { evidence };
+}
+
 /** Figures of context-aware BN with DAGs that are learned. */
-export const contextAwareBnLearned = [coordinationGame, aloha] as const;
+export const contextAwareBnLearned = [coordinationGame, aloha, illustration, annealing] as const;
+
+export const contextAwareBnTables = [inputNorm] as const;

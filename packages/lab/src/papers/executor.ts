@@ -1,4 +1,4 @@
-import type { Learner } from "corral/algorithms";
+import type { DagSamples, Learner } from "corral/algorithms";
 import type { JsonValue } from "corral/envs";
 import type { AttentionReport } from "corral/models";
 
@@ -45,6 +45,12 @@ export interface FinishedRun {
    * @throws InputError when its policy has none
    */
   attention(samples: number): Promise<AttentionReport>;
+  /**
+   * The DAGs that agents follow by the run's newest checkpoint, in given states.
+   *
+   * @throws InputError when they follow none
+   */
+  dags(states: readonly (readonly number[])[]): Promise<DagSamples>;
   /** All parameters of the run's newest checkpoint, by name. */
   parameters(): Promise<ReturnType<Learner["parameters"]>>;
   /** Where the run is kept. */

@@ -98,6 +98,11 @@ export interface FigureDefinition {
    * `attentionMeasures` as well, at their end.
    */
   readonly heatMaps?: { readonly series: string; readonly samples: number };
+  /**
+   * Draws the DAGs of the first run of each curve in one state, in place of curves, where the agents stand; the parents of
+   * `child` stand out. Runs then have the metrics of `dagMeasures` in that state as well, at their end.
+   */
+  readonly dags?: { readonly state: readonly number[]; readonly child: number };
   /** Size of a panel's plotting area in pixels, where there are too many curves for the usual one. */
   readonly panelSize?: readonly [number, number];
   /** Horizontal rules: scores of policies that are not trained; a function where they are measured when the figure is made. */

@@ -3,6 +3,7 @@ import { agpMpe } from "./agp-mpe.ts";
 import { agpTheory } from "./agp-theory.ts";
 import { bnRates } from "./bn-rates.ts";
 import { contextAwareBn } from "./context-aware-bn.ts";
+import { contextAwareBnTables } from "./context-aware-bn-learned.ts";
 import type { FigureDefinition } from "./figure.ts";
 import { mabn } from "./mabn.ts";
 import { mabnGradientVariance } from "./mabn-gradient-variance.ts";
@@ -13,6 +14,7 @@ import { subteams, subteamsTables } from "./subteams.ts";
 import type { TableDefinition } from "./table.ts";
 
 export { attentionMeasures, writeAttention } from "./attention.ts";
+export { dagEdges, describeDag } from "./dag-drawing.ts";
 export { describeReport } from "./describe-report.ts";
 export type { Executor, FigureRun, FinishedRun, MetricSeries, RunRequest } from "./executor.ts";
 export {
@@ -37,6 +39,7 @@ export const figures: Readonly<Record<string, FigureDefinition>> = byId([
 /** Every table that can be reproduced, by its id. */
 export const tables: Readonly<Record<string, TableDefinition>> = byId([
   ...subteamsTables,
+  ...contextAwareBnTables,
   ...bnRates,
   ...agpTheory,
   ...mabnVariance,

@@ -163,6 +163,7 @@ const pretend: Executor = {
           ),
         }),
         attention: () => Promise.reject(new Error("nobody attends")),
+        dags: () => Promise.reject(new Error("nobody follows a DAG")),
         parameters: async () => ({}),
         directory: "/nowhere",
       };

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { DagSamples } from "corral/algorithms";
 import { InputError } from "corral/errors";
 import type { AttentionReport } from "corral/models";
 import { createRng } from "corral/random";
@@ -59,6 +60,20 @@ function attention({ request }: FigureRun): AttentionReport {
   return { labels: ["agent 0: act 0", "agent 1: act 0"], samples: 64, layers: [{ heads: [map], mean: map }] };
 }
 
+/** Two agents of which the fast team's second reads the first; they are paid 1 more with every seed. */
+function dags({ series, request }: FigureRun, state: readonly number[]): DagSamples {
+  return {
+    source: "test",
+    agents: 2,
+    count: 1,
+    states: Float32Array.from(state),
+    parents: Float32Array.from([0, 0, series === "fast" ? 1 : 0, 0]),
+    order: Int32Array.from([0, 1]),
+    actions: Int32Array.from([1, 0]),
+    rewards: Float64Array.from([request.seed]),
+  };
+}
+
 function executor(change: (finished: FinishedRun[]) => FinishedRun[] = (all) => all): Executor {
   return {
     execute: async (runs) =>
@@ -67,6 +82,7 @@ function executor(change: (finished: FinishedRun[]) => FinishedRun[] = (all) => 
           run,
           metrics: () => pretend(run),
           attention: async () => attention(run),
+          dags: async (states) => dags(run, states[0]),
           parameters: async () => ({}),
           directory: "/nowhere",
         })),
@@ -327,4 +343,64 @@ test("a figure of heat maps draws the first run of its curve and judges claims a
   expect(report.caption).toBe("The axis begins at 0. Trained for 2,000 environment steps.");
   const { attention: drawn } = JSON.parse(readFileSync(report.files.json, "utf8"));
   expect(drawn.layers[0].mean.weights[0][0]).toBeCloseTo(0.45, 12);
+});
+
+test("a figure of DAGs draws the first run of each curve and judges claims about that state", async () => {
+  const seen = figure("test/figure-6", {
+    ...definition,
+    metric: { name: "dags/reward", label: "reward", better: "higher" },
+    furtherMetrics: [{ name: "dags/density", label: "density", better: "higher", series: ["fast"] }],
+    references: [],
+    dags: { state: [0, 1], child: 1 },
+    claims: [
+      claim("it is paid at least a half", endsBeyond("slow", { value: 0.5 })),
+      claim("it is dense", endsBeyond("fast", { metric: "dags/density", value: 0.5 })),
+    ],
+  });
+  const report = await reproduce(seen, {
+    scale: "quick",
+    executor: executor(),
+    out,
+    rng: createRng("test"),
+  });
+  // Seeds 1 to 5.
+  expect(report.table.map(({ metric, series, mean }) => [metric, series, mean])).toEqual([
+    ["dags/reward", "fast", 3],
+    ["dags/reward", "slow", 3],
+    ["dags/density", "fast", 1],
+  ]);
+  expect(report.claims[1].verdict).toBe("reproduced");
+  const { dags: drawn } = JSON.parse(readFileSync(report.files.json, "utf8"));
+  expect(drawn).toEqual([
+    { series: "fast", state: [0, 1], order: [0, 1], edges: [[0, 1]], actions: [1, 0], reward: 1 },
+    { series: "slow", state: [0, 1], order: [0, 1], edges: [], actions: [1, 0], reward: 1 },
+  ]);
+  const svg = readFileSync(report.files.svg, "utf8");
+  expect(svg).toContain("1 edges; agent 1 reads 0; pays 1");
+  expect(svg).toContain("agent 1 reads nobody");
+});
+
+test("a metric that only some curves have is asked of no others", async () => {
+  const some = figure("test/figure-7", {
+    ...definition,
+    furtherMetrics: [{ name: "train/some", label: "some", better: "higher", series: ["fast"] }],
+  });
+  const lacking = executor((finished) =>
+    finished.map((run) => ({
+      ...run,
+      metrics: (name) => {
+        if (name === "train/some" && run.run.series === "slow") throw new Error("there is none");
+        return run.metrics(name);
+      },
+    })),
+  );
+  const report = await reproduce(some, { scale: "quick", executor: lacking, out, rng: createRng("test") });
+  expect(report.table.filter(({ metric }) => metric === "train/some")).toHaveLength(1);
+  expect(() =>
+    figure("test/figure-8", {
+      ...definition,
+      furtherMetrics: [{ name: "train/some", label: "some", better: "higher", series: ["fast"] }],
+      claims: [claim("slow has some", endsBeyond("slow", { metric: "train/some", value: 0 }))],
+    }),
+  ).toThrow('unknown curve "slow": expected one of fast');
 });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { DagSamples } from "corral/algorithms";
 import { InputError } from "corral/errors";
 import type { AttentionReport } from "corral/models";
 import type { Rng } from "corral/random";
@@ -6,6 +7,7 @@ import { type Axis, type LineFigure, renderLines, svgToPng } from "../plot/index
 import { alignRuns, curveOf, nameRun, type SeriesRuns, type SeriesSummary, summarise } from "./aggregate.ts";
 import { attentionMeasures, drawAttention } from "./attention.ts";
 import { type ClaimReport, judgeClaims, measureRun } from "./claims.ts";
+import { dagMeasures, describeDag, drawDags } from "./dag-drawing.ts";
 import type { Executor, FigureRun, FinishedRun } from "./executor.ts";
 import {
   type FigureDefinition,
@@ -57,9 +59,10 @@ export async function reproduce(
 ): Promise<FigureReport> {
   const runs = figureRuns(definition, options.scale, options.seeds);
   const executed = inOrder(runs, await options.executor.execute(runs));
-  const { heatMaps } = definition;
+  const { heatMaps, dags } = definition;
   const watched = heatMaps && (await watchAttention(executed, heatMaps));
-  const finished = watched?.runs ?? executed;
+  const followed = dags && (await watchDags(executed, dags.state));
+  const finished = watched?.runs ?? followed?.runs ?? executed;
   const metrics = metricsOf(definition);
   const aligned = metrics.flatMap((metric) =>
     alignRuns(
@@ -95,18 +98,26 @@ export async function reproduce(
   const head = { id: definition.id, title: definition.title, scale: options.scale, seeds };
   const body = { metric: definition.metric.name, caption, table, claims, warnings };
 
+  const text = { title: definition.title, caption };
   const svg =
-    watched === undefined
-      ? await renderLines(drawing(definition, aligned, caption))
-      : drawAttention(watched.drawn, { title: definition.title, caption });
+    watched !== undefined
+      ? drawAttention(watched.drawn, text)
+      : dags !== undefined
+        ? drawDags(followed!.drawn, { ...text, child: dags.child })
+        : await renderLines(drawing(definition, aligned, caption));
   writeResult(files.svg, svg);
   writeResult(files.png, svgToPng(svg));
   writeResult(files.csv, csvOf(aligned));
   const curves = aligned.map((entry) => ({ ...placeOf(entry), seeds: entry.seeds, ...curveOf(entry) }));
-  const attention = watched === undefined ? {} : { attention: watched.drawn };
+  const further = {
+    ...(watched && { attention: watched.drawn }),
+    ...(followed && {
+      dags: followed.drawn.map(({ series, found }) => ({ series, ...describeDag(found) })),
+    }),
+  };
   writeResult(
     files.json,
-    `${JSON.stringify({ format: 1, ...head, ...body, curves, ...attention }, null, 2)}\n`,
+    `${JSON.stringify({ format: 1, ...head, ...body, curves, ...further }, null, 2)}\n`,
   );
   return { ...head, ...body, files };
 }
@@ -118,18 +129,34 @@ async function watchAttention(
 ): Promise<{ readonly runs: FinishedRun[]; readonly drawn: AttentionReport }> {
   const reports: AttentionReport[] = [];
   for (const run of finished) reports.push(await run.attention(samples));
-  const runs = finished.map((run, index) => {
-    const measures = attentionMeasures(reports[index]);
-    return {
-      ...run,
-      metrics: (name: string) =>
-        Object.hasOwn(measures, name)
-          ? { steps: [run.run.request.steps], values: [measures[name]] }
-          : run.metrics(name),
-    };
-  });
+  const runs = finished.map((run, index) => withMeasures(run, attentionMeasures(reports[index])));
   return { runs, drawn: reports[finished.findIndex(({ run }) => run.series === series)] };
 }
+
+/** Adds to every run the measures of its DAGs in a state, as metrics at its end. */
+async function watchDags(
+  finished: readonly FinishedRun[],
+  state: readonly number[],
+): Promise<{
+  readonly runs: FinishedRun[];
+  readonly drawn: readonly { readonly series: string; readonly found: DagSamples }[];
+}> {
+  const all: { series: string; found: DagSamples }[] = [];
+  for (const run of finished) all.push({ series: run.run.series, found: await run.dags([state]) });
+  return {
+    runs: finished.map((run, index) => withMeasures(run, dagMeasures(all[index].found))),
+    drawn: all.filter(({ series }, index) => all.findIndex((each) => each.series === series) === index),
+  };
+}
+
+/** A run with further metrics at its end. */
+const withMeasures = (run: FinishedRun, measures: Readonly<Record<string, number>>): FinishedRun => ({
+  ...run,
+  metrics: (name) =>
+    Object.hasOwn(measures, name)
+      ? { steps: [run.run.request.steps], values: [measures[name]] }
+      : run.metrics(name),
+});
 
 /** The finished runs in the order they were asked for, whatever order they came back in. */
 function inOrder(runs: readonly FigureRun[], finished: readonly FinishedRun[]): FinishedRun[] {
@@ -156,7 +183,8 @@ function describeFigure(definition: FigureDefinition, aligned: readonly SeriesRu
   const own = definition.captions?.[scale];
   const caption = own === undefined ? definition.caption : `${definition.caption} ${own}`;
   const lengths = describeLengths(definition, scale);
-  if (definition.heatMaps !== undefined) return `${caption} Trained for ${lengths}.`;
+  if (definition.heatMaps !== undefined || definition.dags !== undefined)
+    return `${caption} Trained for ${lengths}.`;
   const seeds = Math.max(...aligned.map((entry) => entry.seeds.length));
   const fewer = new Map(
     aligned.filter((entry) => entry.seeds.length < seeds).map((entry) => [entry.series, entry.seeds.length]),

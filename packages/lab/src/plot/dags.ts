@@ -12,8 +12,11 @@ import { palette } from "./style.ts";
 /** More agents than this cannot be told apart on a page. */
 const MOST_AGENTS = 40;
 
+/** Room for a title and some words below, in pixels. */
+const leastWidth = 380;
+
 /** An edge of a DAG over agents. */
-export interface DagEdge {
+interface DagEdge {
   readonly parent: number;
   readonly child: number;
   /** In how many of several DAGs it is, in `(0, 1]`: its width and how dark it is. */
@@ -44,7 +47,7 @@ export interface DagPanel {
   readonly child?: number;
 }
 
-export interface DagFigure {
+interface DagFigure {
   readonly title?: string;
   readonly caption?: string;
   readonly rows: readonly (readonly DagPanel[])[];
@@ -89,7 +92,7 @@ function inOrder(panel: DagPanel, order: ArrayLike<number>): GraphPanel {
   const radius = 12;
   const above = Math.max(radius, reach(0)) + 6;
   const below = Math.max(radius, reach(1)) + 22;
-  const width = Math.max(200, (nodes.length - 1) * gap + 2 * radius + 4);
+  const width = Math.max(leastWidth, (nodes.length - 1) * gap + 2 * radius + 4);
   const left = (width - (nodes.length - 1) * gap) / 2;
   return {
     ...headOf(panel),
@@ -119,12 +122,19 @@ function aroundCircle(panel: DagPanel): GraphPanel {
   const { nodes, edges } = panel;
   const count = nodes.length;
   const radius = count <= 16 ? 12 : 9;
-  const side = count <= 6 ? 240 : count <= 16 ? 340 : 460;
+  const side = count <= 6 ? 260 : count <= 16 ? 340 : 460;
   const centre = side / 2;
   const opposite = new Set(edges.map(({ parent, child }) => child * count + parent));
+  const circle = placed(nodes, (agent) => onCircle(agent / count, centre, centre - radius - 6), radius);
+  // Lines from nothing to nothing that say what widths mean.
+  const samples = [1, 0.5, 0.25, 0.1].map((share, k) => ({
+    share,
+    y: centre - 30 + 20 * k,
+    at: count + 2 * k,
+  }));
   return {
     ...headOf(panel),
-    width: side,
+    width: Math.max(leastWidth, side + 100),
     height: side,
     nodeRadius: radius,
     headLength: 7,
@@ -137,8 +147,18 @@ function aroundCircle(panel: DagPanel): GraphPanel {
         colour: palette[0],
         ...strength(share),
         ...(opposite.has(parent * count + child) ? { bow: 0.07 } : {}),
-      })),
-    ...placed(nodes, (agent) => onCircle(agent / count, centre, centre - radius - 6), radius),
+      }))
+      .concat(
+        samples.map(({ share, at }) => ({ from: at, to: at + 1, colour: palette[0], ...strength(share) })),
+      ),
+    nodes: [
+      ...circle.nodes,
+      ...samples.flatMap(({ y }) => [side + 20, side + 58].map((x): GraphNode => ({ x, y, shape: "none" }))),
+    ],
+    texts: [
+      ...circle.texts,
+      ...samples.map(({ share, y }): GraphText => ({ x: side + 66, y, text: `${100 * share} %` })),
+    ],
   };
 }
 

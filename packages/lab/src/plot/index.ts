@@ -1,6 +1,6 @@
 export { animateScenes } from "./animated-scenes.ts";
 export { renderBars } from "./bars.ts";
-export { type DagEdge, type DagFigure, type DagPanel, renderDags } from "./dags.ts";
+export { type DagPanel, renderDags } from "./dags.ts";
 export { type DependencyFigure, renderDependencies } from "./dependencies.ts";
 export type { Axis, BarFigure, HeatMapFigure, LineFigure, TableFigure } from "./figure-spec.ts";
 export { type GraphPanel, renderGraphs } from "./graphs.ts";

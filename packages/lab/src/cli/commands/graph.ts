@@ -1,13 +1,13 @@
 import type { DagSamples } from "corral/algorithms";
 import { InputError } from "corral/errors";
-import { createRng } from "corral/random";
 import pc from "picocolors";
+import { dagEdges, describeDag } from "../../papers/index.ts";
 import { type DagPanel, renderDags, svgToPng } from "../../plot/index.ts";
-import { loadLearner, writeFileAtomic } from "../../runs/index.ts";
+import { openRun, writeFileAtomic } from "../../runs/index.ts";
 import type { CommonOptions, Context } from "../context.ts";
 import { brief, grouped, printJson, table } from "../output.ts";
-import { runResolver } from "../run-resolver.ts";
 import { runTitle } from "../run-view.ts";
+import { watchDags } from "../watch-dags.ts";
 
 interface GraphOptions extends CommonOptions {
   readonly state?: readonly string[];
@@ -30,18 +30,8 @@ export async function graph(context: Context, directory: string, options: GraphO
     throw new InputError(`--draw ${draw}: expected a name that ends in .svg or .png`);
   }
   const states = given?.map(readState);
-  const { learner, run } = await loadLearner(directory, await runResolver(context));
-  let found: DagSamples;
-  try {
-    if (learner.dags === undefined) {
-      throw new InputError(
-        `${directory} was trained by ${run.spec.algorithm}, whose agents follow no DAG; expected a run of mappo`,
-      );
-    }
-    found = await learner.dags({ states, samples, noisy }, createRng(seed).split("graph"));
-  } finally {
-    await learner.dispose();
-  }
+  const found = await watchDags(context, directory, { states, samples, noisy }, seed);
+  const run = openRun(directory);
 
   const { agents, count, source } = found;
   const shares = edgeShares(found);
@@ -65,7 +55,7 @@ export async function graph(context: Context, directory: string, options: GraphO
       agents,
       samples: count,
       density,
-      ...(isOne ? oneAsJson(found) : { ...(states === undefined ? {} : { states }), shares }),
+      ...(isOne ? describeDag(found) : { ...(states === undefined ? {} : { states }), shares }),
     });
   }
   console.log(`${pc.bold(title)}: ${where}`);
@@ -108,24 +98,9 @@ function describeMoments(
     : `${grouped(count)} draws in ${states.length} given states`;
 }
 
-/** The edges of the only DAG, by parent and child. */
-const edgesOf = ({ agents, parents }: DagSamples): [parent: number, child: number][] =>
-  Array.from(parents, (edge, k): [number, number] => [edge, k])
-    .filter(([edge]) => edge !== 0)
-    .map(([, k]): [number, number] => [k % agents, Math.floor(k / agents)])
-    .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-
-const oneAsJson = (found: DagSamples) => ({
-  state: [...found.states],
-  order: [...found.order],
-  edges: edgesOf(found),
-  actions: [...found.actions],
-  reward: found.rewards[0],
-});
-
 /** Agents in the order in which they act, each with whom it reads and who reads it. */
 function listOne(found: DagSamples): string {
-  const edges = edgesOf(found);
+  const edges = dagEdges(found);
   const list = (agents: readonly number[]) => (agents.length === 0 ? pc.dim("-") : agents.join(", "));
   // Where the state has a number for each agent it is told.
   const own = found.states.length === found.agents;
@@ -172,7 +147,7 @@ function listEdges(shares: readonly (readonly number[])[]): string {
 /** One DAG on a line in the order in which agents act and, where agents stand somewhere, there too. */
 function drawOne(found: DagSamples, caption: string): string {
   const { agents, positions, states, actions, order } = found;
-  const edges = edgesOf(found).map(([parent, child]) => ({ parent, child }));
+  const edges = dagEdges(found).map(([parent, child]) => ({ parent, child }));
   const own = states.length === agents;
   const nodes = Array.from({ length: agents }, (_, i) => ({
     below: `${own ? `${brief(states[i])} → ` : ""}${actions[i]}`,

@@ -25,6 +25,7 @@ import { brief, duration, printJson, shellCommand } from "../output.ts";
 import { createProgress, type ProgressLines } from "../progress.ts";
 import { runResolver } from "../run-resolver.ts";
 import { watchAttention } from "../watch-attention.ts";
+import { watchDags } from "../watch-dags.ts";
 
 interface ReproduceRequest extends CommonOptions {
   readonly scale: string;
@@ -126,6 +127,7 @@ function poolExecutor(
         directory: places[index].directory,
         metrics: (name) => readMetrics(places[index].directory, name),
         attention: (samples) => watchAttention(context, places[index].directory, samples),
+        dags: (states) => watchDags(context, places[index].directory, { states, samples: 1, noisy: false }),
         parameters: () => readParameters(context, places[index].directory),
       }));
     },
