@@ -45,18 +45,19 @@ import {
   type DagChoices,
   type DagLearner,
   dagChoices,
+  dagGradient,
   dagLearner,
-  dagScoreInputs,
   type JointSamples,
+  jointObservationInputs,
   jointObservationTable,
   learnedDagSource,
   logProbabilitiesUnderDags,
   meanDensity,
   parseDagSource,
+  writeChosenDags,
 } from "../models/index.ts";
 import type { Rng, RngState } from "../random/index.ts";
 import {
-  abs,
   add,
   capacityFor,
   clip,
@@ -67,6 +68,7 @@ import {
   type Expr,
   exp,
   gather,
+  gradients,
   huber,
   loadEngine,
   maximum,
@@ -465,7 +467,11 @@ export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng): Map
 function learnerOfDags(spec: EnvSpec, config: MappoConfig): DagLearner {
   const { agents, observationSize, sharedObservation } = spec;
   const edgeNetwork =
-    config.edgeNetwork !== "auto" ? config.edgeNetwork : sharedObservation ? "deep-set" : "mlp";
+    config.edgeNetwork !== "auto"
+      ? config.edgeNetwork
+      : sharedObservation
+        ? "deep-set-without-identity"
+        : "mlp";
   return dagLearner("dag", { ...config, agents, observationSize, sharedObservation, edgeNetwork });
 }
 
@@ -933,6 +939,7 @@ function createDagStepper(
     parents: new Float32Array(rows * agents),
     order: new Int32Array(rows),
   };
+  const scoreGradients = { order: new Float32Array(rows * agents), edges: new Float32Array(rows * agents) };
   const observations = new Float32Array(rows * observationSize);
   const everyRow: Pick<ConditionalRows, "rowOf" | "sizes"> = {
     rowOf: Int32Array.from({ length: rows }, (_, row) => row),
@@ -940,66 +947,61 @@ function createDagStepper(
   };
   const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
   const integer = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
-  const { parameters, firstMoment, secondMoment, stepCount } = dag.variables;
+  const pairs = float(minibatchSize, agents, agents);
+  const toScores = dagGradient(learner.options);
+  const mostEdges = Math.max(1, (minibatchSize * agents * (agents - 1)) / 2);
 
-  const programs = sizedPrograms((jointRows: number, observationRows: number) =>
+  const policyPrograms = sizedPrograms((observationRows: number) =>
     compile(engine, {
       name: "mappo: policy step with learned DAGs",
       inputs: {
-        ...dagScoreInputs(learner, minibatchSize, jointRows),
-        order: integer(minibatchSize, agents),
-        edges: float(minibatchSize, agents, agents),
+        parents: pairs,
         observations: float(observationRows, observationSize),
         observationOf: integer(rows),
         actions: integer(minibatchSize, agents),
         ...(policy.masked ? { available: float(rows, actions) } : {}),
         ...objectiveInputs(rows, actions),
-        densityWeight: float(),
-        densityTarget: float(),
       },
-      variables: {
-        ...network.variables,
-        dagParameters: parameters,
-        dagFirstMoment: firstMoment,
-        dagSecondMoment: secondMoment,
-        dagStepCount: stepCount,
-      },
+      variables: network.variables,
       build(leaves) {
         const views = unpack(leaves.parameters, network.layout);
-        const dagViews = unpack(leaves.dagParameters, dag.layout);
-        const parents = learner.parents(learner.scores(dagViews, leaves), leaves);
-        const logProbabilities = logProbabilitiesUnderDags(policy.actor, views, { ...leaves, parents });
-        const objective = clippedObjective(logProbabilities, leaves, config.clip);
-        const mostEdges = Math.max(1, (minibatchSize * agents * (agents - 1)) / 2);
-        const density = mul(sum(parents), 1 / mostEdges);
-        const distance = abs(sub(density, leaves.densityTarget));
-        const loss = add(objective.loss, mul(distance, leaves.densityWeight));
-        const actorStep = network.step(loss, views, leaves);
-        const dagStep = dag.step(loss, dagViews, {
-          parameters: leaves.dagParameters,
-          firstMoment: leaves.dagFirstMoment,
-          secondMoment: leaves.dagSecondMoment,
-          stepCount: leaves.dagStepCount,
-        });
+        const logProbabilities = logProbabilitiesUnderDags(policy.actor, views, leaves);
+        const { loss, policyLoss, entropy } = clippedObjective(logProbabilities, leaves, config.clip);
+        const { gradientNorm, updates } = network.step(loss, views, leaves);
+        const [forParents] = gradients(loss, [leaves.parents]);
         return {
           results: {
-            "policy loss": objective.policyLoss,
-            entropy: objective.entropy,
-            density,
-            "actor gradient norm": actorStep.gradientNorm,
-            "DAG gradient norm": dagStep.gradientNorm,
+            "policy loss": policyLoss,
+            entropy,
+            "actor gradient norm": gradientNorm,
             logProbabilities,
+            forParents,
           },
-          updates: {
-            ...actorStep.updates,
-            dagParameters: dagStep.updates.parameters,
-            dagFirstMoment: dagStep.updates.firstMoment,
-            dagSecondMoment: dagStep.updates.secondMoment,
-            dagStepCount: dagStep.updates.stepCount,
-          },
+          updates,
         };
       },
-      finite: ["policy loss", "actor gradient norm", "DAG gradient norm"],
+      finite: ["policy loss", "actor gradient norm"],
+    }),
+  );
+  const dagPrograms = sizedPrograms((jointRows: number) =>
+    compile(engine, {
+      name: "mappo: DAG step",
+      inputs: {
+        ...jointObservationInputs(learner, minibatchSize, jointRows),
+        ...(learner.options.dagOrder === "learned" ? { forOrder: pairs } : {}),
+        forEdges: pairs,
+      },
+      variables: dag.variables,
+      build(leaves) {
+        const views = unpack(leaves.parameters, dag.layout);
+        const { order, edges } = learner.scores(views, leaves);
+        const throughEdges = sum(mul(edges, leaves.forEdges));
+        const loss =
+          order === undefined ? throughEdges : add(sum(mul(order, leaves.forOrder!)), throughEdges);
+        const { gradientNorm, updates } = dag.step(loss, views, leaves);
+        return { results: { "DAG gradient norm": gradientNorm }, updates };
+      },
+      finite: ["DAG gradient norm"],
     }),
   );
 
@@ -1007,17 +1009,17 @@ function createDagStepper(
     async prepare(minibatch, decisions, advantages, chosen) {
       const take = <T extends Float32Array | Float64Array | Int32Array>(from: T, to: T): void =>
         takeRows(from, from.length / (rollout.steps * rollout.environments), minibatch, to);
-      for (const part of ["orderNoise", "edgeNoise", "order", "prices", "edges"] as const) {
+      for (const part of Object.keys(choices) as (keyof DagChoices)[]) {
         take(decisions.dagChoices![part], choices[part]);
       }
       take(rollout.observations, observations);
       const joint = jointTable(observations);
       const distinct = findObservations(observations, rows, observationSize);
       const observationRows = Math.min(rows, 2 ** Math.ceil(Math.log2(distinct.count)));
-      const { inputs, results, run } = await programs.for(joint.rows, observationRows);
-      joint.fill(inputs.jointObservations, inputs.jointRow);
-      inputs.orderNoise?.set(choices.orderNoise);
-      inputs.edgeNoise.set(choices.edgeNoise);
+      const policyProgram = await policyPrograms.for(observationRows);
+      const dagProgram = await dagPrograms.for(joint.rows);
+      const { inputs, results } = policyProgram;
+      joint.fill(dagProgram.inputs.jointObservations, dagProgram.inputs.jointRow);
       copyRows(observations, observationSize, distinct.first, distinct.count, inputs.observations);
       inputs.observationOf.set(distinct.index);
       take(decisions.actions, inputs.actions);
@@ -1026,20 +1028,28 @@ function createDagStepper(
       fillObjective(inputs, sums);
       let current = chosen;
       return async (entropyCoefficient, pull) => {
-        if (!current) await writer.chooseAgain!(observations, choices, dags);
+        if (current) writeChosenDags(learner.options, choices, dags);
+        else await writer.chooseAgain!(observations, choices, dags);
         current = false;
-        inputs.order.set(choices.order);
-        inputs.edges.set(choices.edges);
+        inputs.parents.set(dags.parents);
         inputs.entropyCoefficient[0] = entropyCoefficient;
-        inputs.densityWeight[0] = pull.weight;
-        inputs.densityTarget[0] = pull.target;
-        await run();
+        await policyProgram.run();
+        const forParents = results.forParents as Float32Array;
+        const density = dags.parents.reduce((total, edge) => total + edge, 0) / mostEdges;
+        if (pull.weight > 0) {
+          const slope = (pull.weight * Math.sign(density - pull.target)) / mostEdges;
+          for (let k = 0; k < forParents.length; k++) forParents[k] += slope;
+        }
+        toScores(choices, forParents, scoreGradients);
+        dagProgram.inputs.forOrder?.set(scoreGradients.order);
+        dagProgram.inputs.forEdges.set(scoreGradients.edges);
+        await dagProgram.run();
         return {
           "train/policy-loss": Number(results["policy loss"][0]),
           "train/entropy": Number(results.entropy[0]),
           "train/actor-gradient-norm": Number(results["actor gradient norm"][0]),
-          "train/dag-gradient-norm": Number(results["DAG gradient norm"][0]),
-          "train/density": Number(results.density[0]),
+          "train/dag-gradient-norm": Number(dagProgram.results["DAG gradient norm"][0]),
+          "train/density": density,
           "train/density-target": pull.target,
           "train/density-weight": pull.weight,
           "train/distinct-decisions": rows,
@@ -1047,7 +1057,10 @@ function createDagStepper(
         };
       };
     },
-    dispose: programs.dispose,
+    async dispose() {
+      await policyPrograms.dispose();
+      await dagPrograms.dispose();
+    },
   };
 }
 

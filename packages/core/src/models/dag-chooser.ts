@@ -48,6 +48,9 @@ export interface DagChoices {
   readonly prices: Float64Array;
   /** 1 where an edge from row to column is chosen, whether or not the order permits it, `[R, N, N]`. */
   readonly edges: Float32Array;
+  /** What the choices were made by: `DagScores` of order and edges, `[R, N, N]` each. */
+  readonly orderScores: Float32Array;
+  readonly edgeScores: Float32Array;
 }
 
 export function dagChoices(samples: number, agents: number): DagChoices {
@@ -58,6 +61,8 @@ export function dagChoices(samples: number, agents: number): DagChoices {
     order: new Int32Array(samples * agents),
     prices: new Float64Array(samples * agents),
     edges: pairs(),
+    orderScores: pairs(),
+    edgeScores: pairs(),
   };
 }
 
@@ -70,6 +75,8 @@ export function choicesOf(all: DagChoices, agents: number, start: number, end: n
     order: all.order.subarray(start * agents, end * agents),
     prices: all.prices.subarray(start * agents, end * agents),
     edges: pairs(all.edges),
+    orderScores: pairs(all.orderScores),
+    edgeScores: pairs(all.edgeScores),
   };
 }
 
@@ -143,13 +150,19 @@ export function jointObservationTable(
   };
 }
 
+/** Inputs by which programs know the joint observations of `samples` samples: `rows` different ones. */
+export const jointObservationInputs = (learner: DagLearner, samples: number, rows: number) =>
+  ({
+    jointObservations: { dtype: "float32", shape: [rows, learner.inputSize] },
+    ...(sharesRows(samples, rows) ? { jointRow: { dtype: "int32", shape: [samples] } as const } : {}),
+  }) as const;
+
 /** Inputs of a program that scores the DAGs of `samples` samples with `rows` joint observations. */
-export function dagScoreInputs(learner: DagLearner, samples: number, rows: number) {
+function dagScoreInputs(learner: DagLearner, samples: number, rows: number) {
   const { agents } = learner.options;
   const pairs = { dtype: "float32", shape: [samples, agents, agents] } as const;
   return {
-    jointObservations: { dtype: "float32", shape: [rows, learner.inputSize] },
-    ...(sharesRows(samples, rows) ? { jointRow: { dtype: "int32", shape: [samples] } as const } : {}),
+    ...jointObservationInputs(learner, samples, rows),
     ...(learner.options.dagOrder === "learned" ? { orderNoise: pairs } : {}),
     edgeNoise: pairs,
   } as const;
@@ -202,6 +215,8 @@ export function dagChooser(
       await run();
       const order = results.order as Float32Array | undefined;
       const edges = results.edges as Float32Array;
+      if (order !== undefined) choices.orderScores.set(order);
+      choices.edgeScores.set(edges);
       for (let r = 0; r < samples; r++) {
         if (order !== undefined) solve(order, r, choices.order, choices.prices);
         else for (let i = 0; i < agents; i++) choices.order[r * agents + i] = i;

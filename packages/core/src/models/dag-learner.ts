@@ -76,7 +76,7 @@ export interface DagLearner {
    *
    * @param inputs.jointObservations `[U, X]`; without repetitions, networks are evaluated once for each
    * @param inputs.jointRow which of them each sample observed, `[R]`; sample r observed the r-th when left out
-   * @param inputs.orderNoise Gumbel, zeros for the likeliest, `[R, N, N]`
+   * @param inputs.orderNoise Gumbel, none for the likeliest, `[R, N, N]`
    * @param inputs.edgeNoise logistic, the difference of the two Gumbels of an edge's classes, `[R, N, N]`
    */
   scores(
@@ -85,7 +85,7 @@ export interface DagLearner {
       readonly jointObservations: Expr;
       readonly jointRow?: Expr;
       readonly orderNoise?: Expr;
-      readonly edgeNoise: Expr;
+      readonly edgeNoise?: Expr;
     },
   ): DagScores;
   /**
@@ -118,8 +118,9 @@ export function dagLearner(name: string, options: DagLearnerOptions): DagLearner
       const difference = sub(slice(logits, 1, 0, pairs), slice(logits, 1, pairs, 2 * pairs));
       return {
         order:
-          order && add(ofSamples(logSigmoid(order.apply(views, jointObservations)), jointRow), orderNoise!),
-        edges: add(ofSamples(difference, jointRow), edgeNoise),
+          order &&
+          add(ofSamples(logSigmoid(order.apply(views, jointObservations)), jointRow), orderNoise ?? 0),
+        edges: add(ofSamples(difference, jointRow), edgeNoise ?? 0),
       };
     },
     parents(scores, chosen) {

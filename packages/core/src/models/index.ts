@@ -69,12 +69,14 @@ export {
   choicesOf,
   type DagChoices,
   dagChoices,
-  dagScoreInputs,
   type JointObservations,
+  jointObservationInputs,
   jointObservationTable,
   type LearnedDagSource,
   learnedDagSource,
+  writeChosenDags,
 } from "./dag-chooser.ts";
+export { type DagGradients, dagGradient } from "./dag-gradient.ts";
 export { type DagLearner, type DagLearnerOptions, type DagScores, dagLearner } from "./dag-learner.ts";
 export {
   type DagBatch,
