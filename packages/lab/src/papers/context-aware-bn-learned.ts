@@ -117,7 +117,7 @@ const oneSender = 1.54;
 const twoDecimals = (value: number): string => value.toFixed(2);
 
 /** Whether inputs of networks are normalised, by panel. */
-const [published, auto] = ["layer norm of all inputs (as published)", "of wide inputs only"];
+const [published, auto] = ["layer norm of all inputs (as published)", "layer norm of wide inputs only"];
 const inputNorms = { [published]: true, [auto]: "auto" };
 
 /** A curve in both panels. */
@@ -238,7 +238,7 @@ const annealing = figure("context-aware-bn/annealing-aloha", {
   ],
   ...alohaSettings,
   furtherMetrics: [
-    { ...density, series: [annealed] },
+    { ...density, series: [annealed], domain: [0, 1] },
     {
       name: "eval/multi-modality",
       label: "multi-modality",
@@ -285,7 +285,7 @@ const dags = [learned, "full", "product"];
 const measures = { end: finalValue(), height: trainingAverage({ floor: 0 }) };
 
 const inputNorm = table("context-aware-bn/input-norm", {
-  title: "Aloha: what layer normalisation of narrow inputs costs",
+  title: "Aloha: normalised inputs",
   caption:
     "Returns of greedy policies, mean and standard error over the runs of Figure 4. An agent observes one number, its backlog, of " +
     "which layer normalisation leaves nothing. end: the last evaluation; mean height: the curve's mean where it is above 0, higher " +

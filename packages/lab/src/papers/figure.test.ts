@@ -137,3 +137,29 @@ test("figures of exact ascents ask for 50 starts of 2000 gradient steps, and sha
   });
   expect(third[0].request.envConfig).toEqual({ agents: 2, epsilon: 0.1 });
 });
+
+test("the figures of learned DAGs ask for the paper's seeds and steps, and share their runs", () => {
+  const game = figureRuns(figures["context-aware-bn/figure-4-coordination-game"], "paper");
+  expect(game).toHaveLength(2 * 3 * 50);
+  expect(game[0]).toMatchObject({
+    series: "learned",
+    panel: "N = 2",
+    request: {
+      config: { dag: "learned", edgeNetwork: "deep-set" },
+      envConfig: { agents: 2, epsilon: 0.1, horizon: 20 },
+      steps: 200_000,
+    },
+  });
+  const aloha = figureRuns(figures["context-aware-bn/figure-4-aloha"], "paper");
+  expect(aloha).toHaveLength(2 * 3 * 10);
+  expect(new Set(aloha.map(({ request }) => request.config.inputNorm))).toEqual(new Set([true, "auto"]));
+  expect(aloha[0].request).toMatchObject({ envConfig: { horizon: 25 }, steps: 1_000_000 });
+  const there = new Set(aloha.map(({ request }) => JSON.stringify(request)));
+  const isThere = ({ request }: (typeof aloha)[number]) => there.has(JSON.stringify(request));
+  expect(figureRuns(figures["context-aware-bn/figure-5"], "paper").every(isThere)).toBe(true);
+  // Only annealed runs are further ones.
+  const others = figureRuns(figures["context-aware-bn/annealing-aloha"], "paper").filter(
+    (run) => !isThere(run),
+  );
+  expect(new Set(others.map(({ series }) => series))).toEqual(new Set(["annealed"]));
+});

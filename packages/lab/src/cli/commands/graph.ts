@@ -160,7 +160,13 @@ function drawOne(found: DagSamples, caption: string): string {
       { length: agents },
       (_, i) => [positions[2 * i], positions[2 * i + 1]] as const,
     );
-    panels.push({ title: "Where they stand", nodes, edges, layout: { kind: "places", places } });
+    // Edges run everywhere here: what stands below agents is told above.
+    panels.push({
+      title: "Where they stand",
+      nodes: nodes.map(() => ({})),
+      edges,
+      layout: { kind: "places", places },
+    });
   }
   return renderDags({
     title: "Who reads whose action",
