@@ -423,13 +423,13 @@ const defects: readonly [string, EnvFactory, string, string][] = [
   [
     "a side without a reward",
     pushing(() => ({ sideRewards: () => [1] }), { sides: ["left", "right"] }),
-    "rollout",
+    "random play",
     "episode 0, step 1: 1 rewards for 2 sides",
   ],
   [
     "a side whose reward is no number",
     pushing(() => ({ sideRewards: () => [1, Number.NaN] }), { sides: ["left", "right"] }),
-    "rollout",
+    "random play",
     "episode 0, step 1: reward of side right is NaN",
   ],
   [

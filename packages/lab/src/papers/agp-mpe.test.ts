@@ -1,6 +1,6 @@
 import { type AlgorithmName, algorithms } from "corral/algorithms";
 import { expect, test } from "vitest";
-import { figureRuns, type Reference, scales } from "./figure.ts";
+import { figureRuns, scales } from "./figure.ts";
 import { figures } from "./index.ts";
 
 const figure4 = figures["agp/figure-4"];
@@ -26,7 +26,7 @@ test.each(scales)(
 );
 
 test("rules are measured: random play everywhere, and who is told everything where that is written down", () => {
-  const rules = (figure4.references as () => readonly Reference[])();
+  const rules = figure4.measureReferences!();
   const found = Object.fromEntries(
     rules.map(({ panel, label, value }) => [`${panel}: ${label.split(",")[0]}`, value]),
   );

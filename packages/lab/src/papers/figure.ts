@@ -105,8 +105,10 @@ export interface FigureDefinition {
   readonly dags?: { readonly state: readonly number[]; readonly child: number };
   /** Size of a panel's plotting area in pixels, where there are too many curves for the usual one. */
   readonly panelSize?: readonly [number, number];
-  /** Horizontal rules: scores of policies that are not trained; a function where they are measured when the figure is made. */
-  readonly references?: readonly Reference[] | (() => readonly Reference[]);
+  /** Horizontal rules: scores of policies that are not trained. */
+  readonly references?: readonly Reference[];
+  /** Further ones, which are measured when the figure is drawn. */
+  readonly measureReferences?: () => readonly Reference[];
   /** The table gives the share of runs whose final value is above this. */
   readonly threshold?: number;
   readonly claims: readonly Claim[];

@@ -234,8 +234,7 @@ function warningsOf(definition: FigureDefinition, scale: Scale, claims: readonly
 
 function drawing(definition: FigureDefinition, aligned: readonly SeriesRuns[], caption: string): LineFigure {
   const panels = [...new Set(aligned.map(({ panel }) => panel))];
-  const { references = [] } = definition;
-  const rules = typeof references === "function" ? references() : references;
+  const rules = [...(definition.references ?? []), ...(definition.measureReferences?.() ?? [])];
   return {
     title: definition.title,
     caption,

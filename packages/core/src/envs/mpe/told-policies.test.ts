@@ -35,7 +35,7 @@ test.each([
 });
 
 test("opponents and numbers are refused", () => {
-  const { policies, config } = particleEnvironments["mpe/push"];
-  const settings = (config as { parse(value: object): never }).parse({ protocol: "team" });
-  expect(() => policies(settings).told(createRng(0))).toThrow(InputError);
+  const push = particleEnvironments["mpe/push"];
+  const { config } = configureEnv(push, { protocol: "team" });
+  expect(() => push.policies(config).told(createRng(0))).toThrow(InputError);
 });
