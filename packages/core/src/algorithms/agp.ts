@@ -29,6 +29,7 @@ import {
   type OffPolicyPlan,
   offPolicyLearner,
   offPolicySettings,
+  particleExploration,
   particleLoop,
   particlePurposes,
   temporalDifference,
@@ -108,7 +109,7 @@ export const agp: Algorithm<AgpConfig> = {
     mpe: { description: particlePurposes.mpe, config: { agentId: true, ...particleLoop.mpe } },
     "mpe-fast": {
       description: particlePurposes["mpe-fast"],
-      config: { agentId: true, ...particleLoop["mpe-fast"] },
+      config: { agentId: true, ...particleLoop["mpe-fast"], ...particleExploration },
     },
     fast: {
       description:

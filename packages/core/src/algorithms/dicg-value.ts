@@ -32,6 +32,7 @@ import {
   type OffPolicyPlan,
   offPolicyLearner,
   offPolicySettings,
+  particleExploration,
   particleLoop,
   particlePurposes,
   temporalDifference,
@@ -65,7 +66,7 @@ export const dicgValue: Algorithm<DicgValueConfig> = {
     mpe: { description: particlePurposes.mpe, config: { agentId: true, ...particleLoop.mpe } },
     "mpe-fast": {
       description: particlePurposes["mpe-fast"],
-      config: { agentId: true, ...particleLoop["mpe-fast"] },
+      config: { agentId: true, ...particleLoop["mpe-fast"], ...particleExploration },
     },
     fast: {
       description:

@@ -66,6 +66,8 @@ import {
   offPolicyLearner,
   offPolicySettings,
   optimiserOptions,
+  particleLoop,
+  particlePurposes,
   softCriticSettings,
   softPolicyLoss,
   softTargets,
@@ -126,7 +128,10 @@ export const fop: Algorithm<FopConfig> = {
     },
     agpPaper: valuePresets.agpPaper,
     mpe: valuePresets.mpe,
-    "mpe-fast": valuePresets["mpe-fast"],
+    "mpe-fast": {
+      description: particlePurposes["mpe-fast"],
+      config: { recurrent: false, lastAction: false, ...particleLoop["mpe-fast"], temperatureSteps: 20_000 },
+    },
     fast: {
       description:
         "for games of one step such as Top-K: 64 samples after every 32 fresh episodes, Adam at 1e-3, no memory",

@@ -74,5 +74,12 @@ export {
   whileActing,
 } from "./soft-actor-critic.ts";
 export { declared, targetedLearnable, training, variablesOf } from "./targeted-learnable.ts";
-export { agentSettings, communication, particleLoop, particlePurposes, valuePresets } from "./value-settings.ts";
+export {
+  agentSettings,
+  communication,
+  particleExploration,
+  particleLoop,
+  particlePurposes,
+  valuePresets,
+} from "./value-settings.ts";
 export { valueUpdate } from "./value-update.ts";

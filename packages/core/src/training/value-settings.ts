@@ -24,9 +24,9 @@ export const particleLoop = {
     standardiseRewards: true,
   },
   "mpe-fast": {
-    environments: 32,
+    environments: 8,
     rolloutSteps: 1,
-    cycles: 25,
+    cycles: 100,
     batchSize: 128,
     replayCapacity: 50_000,
     optimiser: "adam",
@@ -36,14 +36,17 @@ export const particleLoop = {
   },
 } as const;
 
+/** Steps over which methods that explore at random cease to, with the loop `mpe-fast`. */
+export const particleExploration = { epsilonSteps: 20_000 } as const;
+
 /** What particle environments' presets are for. */
 export const particlePurposes = {
   mpe:
     "for particle environments, as PyMARL and EPyMARL have it: 32 episodes after each episode, Adam at 5e-4, exploration that " +
     "fades over 50 000 steps, standardised rewards, a time limit that is no end",
   "mpe-fast":
-    "for particle environments on few cores: 128 transitions after every 32 steps, Adam at 1e-3, exploration that fades over " +
-    "50 000 steps, standardised rewards",
+    "for particle environments on few cores: 128 transitions after every 8 steps, Adam at 1e-3, exploration that fades over " +
+    "20 000 steps, standardised rewards",
 } as const;
 
 const withoutMemory = { recurrent: false, lastAction: false } as const;
@@ -83,7 +86,7 @@ export const valuePresets = {
   mpe: { description: particlePurposes.mpe, config: { ...withoutMemory, ...particleLoop.mpe } },
   "mpe-fast": {
     description: particlePurposes["mpe-fast"],
-    config: { ...withoutMemory, ...particleLoop["mpe-fast"] },
+    config: { ...withoutMemory, ...particleLoop["mpe-fast"], ...particleExploration },
   },
   fast: {
     description:
