@@ -38,6 +38,7 @@ const density = {
   name: "train/dag-density",
   label: "density of learned DAGs",
   better: "higher",
+  domain: [0.4, 0.8],
   series: [learned],
 } as const satisfies MetricDefinition;
 
@@ -54,7 +55,7 @@ const coordinationGame = figure("context-aware-bn/figure-4-coordination-game", {
   title: "Coordination Game: learned DAGs",
   caption:
     "Top: price of anarchy (the value of the current policy over that of the best, both solved exactly; learned DAGs are the " +
-    "likeliest in each state). Bottom: mean density of the DAGs that networks drew while training; full has 1, product 0. " +
+    "likeliest in each state). Bottom: mean density of the DAGs that networks drew while training, on an axis from .4 to .8; full has 1, product 0. " +
     "Noise .1, nothing pulls at the density.",
   runs: [2, 5].flatMap((agents) =>
     Object.entries({ [learned]: presets!["context-aware-coordination-game"].config, ...fixed }).map(
@@ -160,7 +161,7 @@ const alohaProtocol =
 
 const aloha = figure("context-aware-bn/figure-4-aloha", {
   title: "Aloha: learned DAGs",
-  caption: `${alohaProtocol} Bottom: mean density of the DAGs that networks drew while training; nothing pulls at it.`,
+  caption: `${alohaProtocol} Bottom: mean density of the DAGs that networks drew while training, on an axis from .4 to .8; nothing pulls at it.`,
   runs: Object.entries({ [learned]: presets!["context-aware-aloha"].config, ...fixed }).flatMap(
     ([series, config]) => inAloha(series, config),
   ),
