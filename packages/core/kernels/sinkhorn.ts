@@ -1,8 +1,8 @@
 /**
- * The gradient of Sinkhorn's normalisation and of edges' probabilities, compiled to WebAssembly by AssemblyScript.
+ * The gradients of chosen DAGs, by way of Sinkhorn's normalisation and of edges' probabilities, compiled to WebAssembly by AssemblyScript.
  *
- * Eight matrices lie side by side: an entry is eight numbers of 32 bits, one of each matrix. Matrices of this size stay in the
- * processor's nearest cache from the first iteration to the last. Addresses are in bytes.
+ * Where Sinkhorn works, the matrices of eight samples lie side by side: an entry is eight numbers of 32 bits, one of each.
+ * Matrices of this size stay in the processor's nearest cache from the first iteration to the last. Addresses are in bytes.
  */
 
 /** Bytes of an entry. */
@@ -10,6 +10,11 @@ const ENTRY: usize = 32;
 
 /** Below, powers of e count as this one: no sum can tell, and what follows stays out of reach of denormal numbers, which are slow. */
 const SMALLEST: f32 = -60;
+
+const LOG2_OF_E: f32 = Math.LOG2E as f32;
+
+/** How many matrices lie side by side. */
+const SIDE_BY_SIDE: usize = 8;
 
 /** The first address that is free. */
 export const firstFree: usize = __heap_base;
@@ -33,8 +38,152 @@ function power(x: v128): v128 {
   return f32x4.mul(p, i32x4.shl(exponent, 23));
 }
 
+/** What belongs to samples, one after the other: numbers of 32 bits. */
+@unmanaged
+class Samples {
+  /** Agents by rank, integers, `[R, N]`. */
+  order: usize = 0;
+  /** 1 where an edge is chosen, `[R, N, N]`, by agents or by ranks; so are scores. */
+  edges: usize = 0;
+  /** The gradient for parents (columns) of agents (rows), `[R, N, N]`. */
+  parents: usize = 0;
+  orderScores: usize = 0;
+  edgeScores: usize = 0;
+  /** The gradients for scores: what comes out. */
+  forOrder: usize = 0;
+  forEdges: usize = 0;
+  /** Room: for the rank of each agent `[N]`, and, beginning at a multiple of 16, two matrices and what Sinkhorn needs. */
+  ranks: usize = 0;
+  block: usize = 0;
+}
+
+/**
+ * From the gradient for the parents of samples to that for the scores which chose them, as if choices were the soft ones at
+ * whose side they stand.
+ *
+ * @param count samples, a multiple of eight
+ * @param learned 1 where scores order the agents
+ * @param byRank 1 where edges belong to ranks, 0 where they belong to agents
+ */
+export function scoreGradients(
+  at: usize,
+  count: usize,
+  agents: usize,
+  learned: usize,
+  byRank: usize,
+  iterations: usize,
+): void {
+  const samples = changetype<Samples>(at);
+  const pairs = agents * agents;
+  const matrix = pairs << 2;
+  const scores = samples.block;
+  const gradient = scores + pairs * ENTRY;
+  const space = gradient + pairs * ENTRY;
+  for (let first: usize = 0; first < count; first += SIDE_BY_SIDE) {
+    for (let side: usize = 0; side < SIDE_BY_SIDE; side++) {
+      const sample = first + side;
+      const order = samples.order + sample * (agents << 2);
+      const edges = samples.edges + sample * matrix;
+      const upstream = samples.parents + sample * matrix;
+      const forEdges = samples.forEdges + sample * matrix;
+      const forPlaces = gradient + (side << 2);
+      if (byRank) {
+        rankEdges(order, upstream, forEdges, agents);
+        if (learned) rankPlaces(order, edges, upstream, forPlaces, agents);
+      } else {
+        agentEdges(order, upstream, forEdges, samples.ranks, agents);
+        if (learned) agentPlaces(order, edges, upstream, forPlaces, agents);
+      }
+      if (learned) interleave(samples.orderScores + sample * matrix, scores + (side << 2), pairs);
+    }
+    if (!learned) continue;
+    sinkhornGradient(scores, gradient, space, agents, iterations);
+    for (let side: usize = 0; side < SIDE_BY_SIDE; side++) {
+      separate(gradient + (side << 2), samples.forOrder + (first + side) * matrix, pairs);
+    }
+  }
+  multiplyBySlopes(samples.edgeScores, samples.forEdges, count * pairs);
+}
+
+function interleave(from: usize, to: usize, count: usize): void {
+  for (const end = from + (count << 2); from < end; from += 4, to += ENTRY) store<f32>(to, load<f32>(from));
+}
+
+function separate(from: usize, to: usize, count: usize): void {
+  for (const end = to + (count << 2); to < end; from += ENTRY, to += 4) store<f32>(to, load<f32>(from));
+}
+
+function agentAt(order: usize, rank: usize): usize {
+  return load<u32>(order + (rank << 2));
+}
+
+function entry(matrix: usize, row: usize, column: usize, agents: usize): f32 {
+  return load<f32>(matrix + ((row * agents + column) << 2));
+}
+
+/** An edge between agents counts where their order permits it. */
+function agentEdges(order: usize, upstream: usize, out: usize, ranks: usize, agents: usize): void {
+  for (let rank: usize = 0; rank < agents; rank++)
+    store<u32>(ranks + (agentAt(order, rank) << 2), rank as u32);
+  for (let j: usize = 0; j < agents; j++) {
+    const rank = load<u32>(ranks + (j << 2));
+    for (let i: usize = 0; i < agents; i++, out += 4) {
+      store<f32>(out, rank < load<u32>(ranks + (i << 2)) ? entry(upstream, i, j, agents) : 0);
+    }
+  }
+}
+
+/** At a rank, an agent comes before all that are later and after all that are earlier. */
+function agentPlaces(order: usize, edges: usize, upstream: usize, out: usize, agents: usize): void {
+  const row = agents * ENTRY;
+  for (let j: usize = 0; j < agents; j++, out += ENTRY) {
+    let before: f32 = 0;
+    let at = out + agents * row;
+    for (let rank = agents; rank > 0; rank--) {
+      at -= row;
+      store<f32>(at, before);
+      const other = agentAt(order, rank - 1);
+      before += entry(upstream, other, j, agents) * entry(edges, j, other, agents);
+    }
+    let after: f32 = 0;
+    for (let rank: usize = 0; rank < agents; rank++, at += row) {
+      store<f32>(at, load<f32>(at) + after);
+      const other = agentAt(order, rank);
+      after += entry(upstream, j, other, agents) * entry(edges, other, j, agents);
+    }
+  }
+}
+
+/** An edge between ranks is one between whoever holds them. */
+function rankEdges(order: usize, upstream: usize, out: usize, agents: usize): void {
+  for (let early: usize = 0; early < agents; early++) {
+    for (let late: usize = 0; late < agents; late++, out += 4) {
+      store<f32>(
+        out,
+        early < late ? entry(upstream, agentAt(order, late), agentAt(order, early), agents) : 0,
+      );
+    }
+  }
+}
+
+/** At a rank, an agent has the edges of that rank to and from the others. */
+function rankPlaces(order: usize, edges: usize, upstream: usize, out: usize, agents: usize): void {
+  for (let rank: usize = 0; rank < agents; rank++) {
+    for (let j: usize = 0; j < agents; j++, out += ENTRY) {
+      let total: f32 = 0;
+      for (let late = rank + 1; late < agents; late++) {
+        total += entry(edges, rank, late, agents) * entry(upstream, agentAt(order, late), j, agents);
+      }
+      for (let early: usize = 0; early < rank; early++) {
+        total += entry(edges, early, rank, agents) * entry(upstream, j, agentAt(order, early), agents);
+      }
+      store<f32>(out, total);
+    }
+  }
+}
+
 /** Multiplies a probability's gradient by its slope `p (1 - p)`, `p` the logistic function of a score, for `count` numbers. */
-export function multiplyBySlopes(scores: usize, gradient: usize, count: usize): void {
+function multiplyBySlopes(scores: usize, gradient: usize, count: usize): void {
   const end = gradient + (count << 2);
   while (gradient < end) {
     const small = power(f32x4.neg(f32x4.abs(v128.load(scores))));
@@ -56,7 +205,7 @@ export function multiplyBySlopes(scores: usize, gradient: usize, count: usize): 
  * @param gradient `[N, N]` entries: for the matrices, then for the scores
  * @param space room for `(2 iterations + 4) N` entries
  */
-export function sinkhornGradient(
+function sinkhornGradient(
   scores: usize,
   gradient: usize,
   space: usize,

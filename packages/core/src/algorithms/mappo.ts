@@ -939,7 +939,6 @@ function createDagStepper(
     parents: new Float32Array(rows * agents),
     order: new Int32Array(rows),
   };
-  const scoreGradients = { order: new Float32Array(rows * agents), edges: new Float32Array(rows * agents) };
   const observations = new Float32Array(rows * observationSize);
   const everyRow: Pick<ConditionalRows, "rowOf" | "sizes"> = {
     rowOf: Int32Array.from({ length: rows }, (_, row) => row),
@@ -948,7 +947,7 @@ function createDagStepper(
   const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
   const integer = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
   const pairs = float(minibatchSize, agents, agents);
-  const toScores = dagGradient(learner.options);
+  const toScores = dagGradient(learner.options, minibatchSize);
   const mostEdges = Math.max(1, (minibatchSize * agents * (agents - 1)) / 2);
 
   const policyPrograms = sizedPrograms((observationRows: number) =>
@@ -1035,14 +1034,14 @@ function createDagStepper(
         inputs.entropyCoefficient[0] = entropyCoefficient;
         await policyProgram.run();
         const forParents = results.forParents as Float32Array;
-        const density = dags.parents.reduce((total, edge) => total + edge, 0) / mostEdges;
+        const density = meanDensity(dags.parents, minibatchSize, agents);
         if (pull.weight > 0) {
           const slope = (pull.weight * Math.sign(density - pull.target)) / mostEdges;
           for (let k = 0; k < forParents.length; k++) forParents[k] += slope;
         }
-        toScores(choices, forParents, scoreGradients);
-        dagProgram.inputs.forOrder?.set(scoreGradients.order);
-        dagProgram.inputs.forEdges.set(scoreGradients.edges);
+        const forScores = toScores(choices, forParents);
+        dagProgram.inputs.forOrder?.set(forScores.order);
+        dagProgram.inputs.forEdges.set(forScores.edges);
         await dagProgram.run();
         return {
           "train/policy-loss": Number(results["policy loss"][0]),
