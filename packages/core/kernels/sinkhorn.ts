@@ -22,7 +22,7 @@ export const firstFree: usize = __heap_base;
 /** e to the power of numbers that are not above 0 (the polynomial is that of Cephes' `expf`). */
 function power(x: v128): v128 {
   x = f32x4.max(x, f32x4.splat(SMALLEST));
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.4426950408889634)));
+  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(LOG2_OF_E)));
   const r = f32x4.sub(
     f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375))),
     f32x4.mul(n, f32x4.splat(-2.1219444e-4)),

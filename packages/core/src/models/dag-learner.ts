@@ -19,6 +19,7 @@ import {
   exp,
   filled,
   gather,
+  gemm,
   logSigmoid,
   logSumExp,
   matMul,
@@ -113,14 +114,11 @@ export function dagLearner(name: string, options: DagLearnerOptions): DagLearner
     parameters: [...(order?.parameters ?? []), ...edges.parameters],
     inputSize,
     scores(views, { jointObservations, jointRow, orderNoise, edgeNoise }) {
-      const logits = edges.apply(views, jointObservations);
-      // Of two classes only the difference matters: class 0 is that the edge is there.
-      const difference = sub(slice(logits, 1, 0, pairs), slice(logits, 1, pairs, 2 * pairs));
       return {
         order:
           order &&
           add(ofSamples(logSigmoid(order.apply(views, jointObservations)), jointRow), orderNoise ?? 0),
-        edges: add(ofSamples(difference, jointRow), edgeNoise ?? 0),
+        edges: add(ofSamples(edges.apply(views, jointObservations), jointRow), edgeNoise ?? 0),
       };
     },
     parents(scores, chosen) {
@@ -151,11 +149,13 @@ const strictlyUpper = (dtype: "float32" | "float64", size: number): Expr =>
     Array.from({ length: size * size }, (_, k) => (k % size > Math.floor(k / size) ? 1 : 0)),
   );
 
-/** Logits that edges are present, then that they are absent: `[U, X] -> [U, 2 N^2]`. */
+/** Logits that edges are present less those that they are absent, `[U, X] -> [U, N^2]`. */
 function edgeLogits(name: string, inputSize: number, options: DagLearnerOptions): nn.Module {
   const { agents, observationSize, sharedObservation, hidden, edgeNetwork } = options;
   const outputs = 2 * agents * agents;
-  if (edgeNetwork === "mlp") return nn.mlp(name, inputSize, outputs, { hidden: [hidden] });
+  const linear = (name: string, inputs: number, outputs: number, last: boolean): nn.Module =>
+    last ? differenceOfClasses(name, inputs, outputs) : nn.linear(name, inputs, outputs);
+  if (edgeNetwork === "mlp") return nn.mlp(name, inputSize, outputs, { hidden: [hidden], linear });
 
   const identity = edgeNetwork === "deep-set" ? agents : 0;
   // Tokens that are all the same have themselves as mean: one is enough.
@@ -163,7 +163,7 @@ function edgeLogits(name: string, inputSize: number, options: DagLearnerOptions)
   const first = nn.linear(`${name}/encoder/0`, observationSize + identity, hidden);
   const second = nn.linear(`${name}/encoder/1`, hidden, hidden);
   const third = nn.linear(`${name}/encoder/2`, hidden, hidden);
-  const decoder = nn.mlp(`${name}/decoder`, hidden, outputs, { hidden: [hidden, hidden] });
+  const decoder = nn.mlp(`${name}/decoder`, hidden, outputs, { hidden: [hidden, hidden], linear });
   const [weights, bias] = first.parameters;
 
   /** The first layer on tokens, `[U, tokens, H]`: shares of observation and identity are added, not joined before. */
@@ -191,6 +191,21 @@ function edgeLogits(name: string, inputSize: number, options: DagLearnerOptions)
       const pooled = tokens === 1 ? reshape(encoded, [joint.shape[0], hidden]) : mean(encoded, [1]);
       return decoder.apply(views, third.apply(views, pooled));
     },
+  };
+}
+
+/**
+ * A linear layer of logits of two classes, half of them for each, that gives their differences: only these matter, and
+ * weights are fewer than logits.
+ */
+function differenceOfClasses(name: string, inputs: number, outputs: number): nn.Module {
+  const { parameters } = nn.linear(name, inputs, outputs);
+  const [weights, bias] = parameters;
+  const difference = (a: Expr, axis: number): Expr =>
+    sub(slice(a, axis, 0, outputs / 2), slice(a, axis, outputs / 2, outputs));
+  return {
+    parameters,
+    apply: (views, x) => gemm(x, difference(views[weights.name], 1), difference(views[bias.name], 0)),
   };
 }
 
