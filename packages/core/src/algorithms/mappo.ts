@@ -113,7 +113,7 @@ const configSchema = z.strictObject({
     .enum(["auto", "mlp", "deep-set", "deep-set-without-identity"])
     .default("auto")
     .describe(
-      "Learned DAGs: what gives the edges; auto: a DeepSet over agents where all observe the same, else a perceptron",
+      "Learned DAGs: what gives the edges; auto: a DeepSet of what all observe where that is the same, else a perceptron",
     ),
   edgeIndexing: z
     .enum(["agent", "rank"])
