@@ -166,21 +166,19 @@ function edgeLogits(name: string, inputSize: number, options: DagLearnerOptions)
   const decoder = nn.mlp(`${name}/decoder`, hidden, outputs, { hidden: [hidden, hidden], linear });
   const [weights, bias] = first.parameters;
 
-  /** The first layer on tokens, `[U, tokens, H]`: shares of observation and identity are added, not joined before. */
+  /** The first layer on tokens, `[U * tokens, H]`: shares of observation and identity are added, not joined before. */
   const firstLayer = (views: Views, joint: Expr): Expr => {
     const count = joint.shape[0];
     const seen = sharedObservation ? 1 : agents;
     const observations = reshape(joint, [count * seen, observationSize]);
-    const fromObservation = reshape(matMul(observations, slice(views[weights.name], 0, 0, observationSize)), [
-      count,
-      seen,
-      hidden,
-    ]);
-    const fromIdentity =
-      identity === 0
-        ? views[bias.name]
-        : add(slice(views[weights.name], 0, observationSize, observationSize + identity), views[bias.name]);
-    return add(fromObservation, fromIdentity);
+    if (identity === 0) return first.apply(views, observations);
+    const fromObservation = matMul(observations, slice(views[weights.name], 0, 0, observationSize));
+    const fromIdentity = add(
+      slice(views[weights.name], 0, observationSize, observationSize + identity),
+      views[bias.name],
+    );
+    const tokens = add(reshape(fromObservation, [count, seen, hidden]), fromIdentity);
+    return reshape(tokens, [count * agents, hidden]);
   };
 
   return {
@@ -188,7 +186,7 @@ function edgeLogits(name: string, inputSize: number, options: DagLearnerOptions)
     apply(views, joint) {
       const encoded = relu(second.apply(views, relu(firstLayer(views, joint))));
       // The last layer is linear, so it may come after the mean over agents.
-      const pooled = tokens === 1 ? reshape(encoded, [joint.shape[0], hidden]) : mean(encoded, [1]);
+      const pooled = tokens === 1 ? encoded : mean(reshape(encoded, [joint.shape[0], tokens, hidden]), [1]);
       return decoder.apply(views, third.apply(views, pooled));
     },
   };
