@@ -1,5 +1,5 @@
 /**
- * The gradients of chosen DAGs, by way of Sinkhorn's normalisation and of edges' probabilities, compiled to WebAssembly by AssemblyScript.
+ * The gradients of chosen DAGs, by way of Sinkhorn's normalisation and of edges' probabilities.
  *
  * Where Sinkhorn works, the matrices of eight samples lie side by side: an entry is eight numbers of 32 bits, one of each.
  * Matrices of this size stay in the processor's nearest cache from the first iteration to the last. Addresses are in bytes.
@@ -15,9 +15,6 @@ const LOG2_OF_E: f32 = Math.LOG2E as f32;
 
 /** How many matrices lie side by side. */
 const SIDE_BY_SIDE: usize = 8;
-
-/** The first address that is free. */
-export const firstFree: usize = __heap_base;
 
 /** e to the power of numbers that are not above 0 (the polynomial is that of Cephes' `expf`). */
 function power(x: v128): v128 {

@@ -18,13 +18,8 @@ import {
 } from "../tensor/index.ts";
 import { type BnActor, conditionalLogProbabilities, sampleJointActions } from "./bn-actor.ts";
 import type { ConditionalRows } from "./conditional-rows.ts";
-import {
-  type DagChoices,
-  dagChoices,
-  dagChooser,
-  fillDagNoise,
-  type LearnedDagSource,
-} from "./dag-chooser.ts";
+import { type DagChoices, dagChoices, dagChooser, type LearnedDagSource } from "./dag-chooser.ts";
+import { dagNoise } from "./dag-noise.ts";
 import { type DagBatch, type DagContext, type DagSource, dagWriter } from "./dag-source.ts";
 
 /** Joint action selection for `B` environments in one program run. Write the inputs, `run`, read the results. */
@@ -182,11 +177,12 @@ export function bnPolicy(
       return { draw: async (context, out, fresh) => writer.draw(context, out, fresh) };
     }
     const own = dagChoices(count, agents);
+    const fillNoise = dagNoise(agents, count);
     const chooseAgain = async (observations: Float32Array, choices: DagChoices, out: DagBatch) =>
       (await choosers.for(count)).choose(observations, choices, out);
     return {
       draw({ observations, noise, rng, choices = own }, out) {
-        fillDagNoise(choices, agents, noise === "new" ? rng : undefined);
+        fillNoise(choices, noise === "new" ? rng : undefined);
         return chooseAgain(observations, choices, out);
       },
       chooseAgain,

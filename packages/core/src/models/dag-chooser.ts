@@ -1,4 +1,3 @@
-import type { Rng } from "../random/index.ts";
 import {
   add,
   compile,
@@ -78,33 +77,6 @@ export function choicesOf(all: DagChoices, agents: number, start: number, end: n
     orderScores: pairs(all.orderScores),
     edgeScores: pairs(all.edgeScores),
   };
-}
-
-/** Draws new noise, or none at all: the likeliest choices. Searches for assignments begin anew. */
-export function fillDagNoise(
-  { orderNoise, edgeNoise, prices }: DagChoices,
-  agents: number,
-  rng: Rng | undefined,
-): void {
-  prices.fill(0);
-  if (rng === undefined) {
-    orderNoise.fill(0);
-    edgeNoise.fill(0);
-    return;
-  }
-  // 32 random bits are enough for noise that ends at ±22.9, where published code cuts it off too, and take half the time.
-  const uniform = (): number => (rng.next() + 0.5) * 2 ** -32;
-  for (let k = 0; k < orderNoise.length; k++) orderNoise[k] = -Math.log(-Math.log(uniform()));
-  for (let matrix = 0; matrix < edgeNoise.length; matrix += agents * agents) {
-    for (let i = 1; i < agents; i++) {
-      for (let j = 0; j < i; j++) {
-        const u = uniform();
-        const logistic = Math.log(u / (1 - u));
-        edgeNoise[matrix + i * agents + j] = logistic;
-        edgeNoise[matrix + j * agents + i] = logistic;
-      }
-    }
-  }
 }
 
 /** Joint observations of samples as programs read them: without repetitions where there are many samples. */

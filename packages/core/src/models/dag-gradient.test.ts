@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createRng } from "../random/index.ts";
 import { compile, gradients, loadEngine, mul, sum } from "../tensor/index.ts";
@@ -8,37 +7,6 @@ import { dagGradient } from "./dag-gradient.ts";
 import { dagLearner } from "./dag-learner.ts";
 
 const engine = await loadEngine();
-
-/** The checked-in module with the kernels compiled anew; `npx vitest run <this file> --update` rewrites it. */
-test("the kernels are compiled from their source", { timeout: 120_000 }, async () => {
-  const { default: asc } = await import("assemblyscript/asc");
-  let binary: Uint8Array | undefined;
-  const { error, stderr } = await asc.main(
-    [
-      "sinkhorn.ts",
-      ...["--baseDir", fileURLToPath(new URL("../../kernels/", import.meta.url))],
-      ...["--outFile", "sinkhorn.wasm"],
-      ...["-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--enable", "simd"],
-    ],
-    {
-      writeFile: (_, contents) => {
-        binary = contents as Uint8Array;
-      },
-    },
-  );
-  expect(error ?? "", stderr.toString()).toBe("");
-  const lines =
-    Buffer.from(binary ?? [])
-      .toString("base64")
-      .match(/.{1,100}/g) ?? [];
-  const source = [
-    "/** WebAssembly compiled from `packages/core/kernels/sinkhorn.ts`, in base 64. */",
-    "export const sinkhornBinary =",
-    `${lines.map((line) => `  "${line}"`).join(" +\n")};`,
-    "",
-  ].join("\n");
-  await expect(source).toMatchFileSnapshot("./sinkhorn-binary.ts");
-});
 
 test.each([
   {},

@@ -18,15 +18,9 @@ import {
   variable,
 } from "../tensor/index.ts";
 import { assignmentSolver } from "./assignment.ts";
-import {
-  type DagChoices,
-  dagChoices,
-  dagChooser,
-  fillDagNoise,
-  learnedDagSource,
-  writeChosenDags,
-} from "./dag-chooser.ts";
+import { type DagChoices, dagChoices, dagChooser, learnedDagSource, writeChosenDags } from "./dag-chooser.ts";
 import { type DagLearnerOptions, dagLearner, sinkhorn } from "./dag-learner.ts";
+import { dagNoise } from "./dag-noise.ts";
 import { meanDensity } from "./dag-source.ts";
 
 const engine = await loadEngine();
@@ -155,7 +149,7 @@ describe("chosen DAGs", () => {
       rng.fillNormal(observations);
       const choices = dagChoices(samples, 6);
       const dags = { parents: new Float32Array(samples * 36), order: new Int32Array(samples * 6) };
-      fillDagNoise(choices, 6, rng);
+      dagNoise(6, choices.order.length / 6)(choices, rng);
       await chooser.choose(observations, choices, dags);
       let wrong = 0;
       for (let r = 0; r < samples; r++) {
@@ -185,7 +179,7 @@ describe("chosen DAGs", () => {
       rng.fillNormal(observations);
       const choices = dagChoices(samples, 4);
       const dags = { parents: new Float32Array(samples * 16), order: new Int32Array(samples * 4) };
-      fillDagNoise(choices, 4, rng);
+      dagNoise(4, choices.order.length / 4)(choices, rng);
       await chooser.choose(observations, choices, dags);
       expect(Math.abs(meanDensity(dags.parents, samples, 4) - 0.5)).toBeLessThan(0.05);
       await chooser.dispose();
@@ -203,7 +197,7 @@ describe("chosen DAGs", () => {
     const dags = { parents: new Float32Array(samples * 9), order: new Int32Array(samples * 3) };
     const logits = await plainLogits(learner.inputSize, layout, vector.values as Float32Array, observations);
     for (const noise of [rng, undefined]) {
-      fillDagNoise(choices, 3, noise);
+      dagNoise(3, choices.order.length / 3)(choices, noise);
       await chooser.choose(observations, choices, dags);
       const order = new Int32Array(samples * 3);
       const scores = Float32Array.from(
@@ -235,7 +229,7 @@ describe("chosen DAGs", () => {
     const observations = new Float32Array(50 * 10);
     const choices = dagChoices(50, 5);
     const dags = { parents: new Float32Array(50 * 25), order: new Int32Array(50 * 5) };
-    fillDagNoise(choices, 5, rng);
+    dagNoise(5, choices.order.length / 5)(choices, rng);
     await chooser.choose(observations, choices, dags);
     const first = dags.parents.slice();
     for (let k = 0; k < observations.length; k++) observations[k] = 0.1 * rng.normal();
@@ -544,7 +538,7 @@ test("both indexings give every labelled DAG the same chance under a uniform ord
 
 test("noise is Gumbel and logistic, and none when there is no stream", () => {
   const choices = dagChoices(2000, 3);
-  fillDagNoise(choices, 3, createRng(2));
+  dagNoise(3, choices.order.length / 3)(choices, createRng(2));
   const share = (values: Float32Array, limit: number): number =>
     values.reduce((count, value) => count + (value < limit ? 1 : 0), 0) / values.length;
   for (const limit of [-1, 0, 1, 3]) {
@@ -553,7 +547,7 @@ test("noise is Gumbel and logistic, and none when there is no stream", () => {
     expect(Math.abs(share(ofEdges, limit) - 1 / (1 + Math.exp(-limit)))).toBeLessThan(0.02);
     expect(choices.edgeNoise[1]).toBe(choices.edgeNoise[3]);
   }
-  fillDagNoise(choices, 3, undefined);
+  dagNoise(3, choices.order.length / 3)(choices, undefined);
   expect([...choices.orderNoise, ...choices.edgeNoise].every((value) => value === 0)).toBe(true);
 });
 
@@ -561,7 +555,7 @@ test("noise at the ends of its range is finite", () => {
   fc.assert(
     fc.property(fc.constantFrom(0, 1, 2 ** 31, 2 ** 32 - 2, 2 ** 32 - 1), (word) => {
       const choices = dagChoices(1, 2);
-      fillDagNoise(choices, 2, { ...createRng(0), next: () => word });
+      dagNoise(2, choices.order.length / 2)(choices, { ...createRng(0), next: () => word });
       for (const value of [...choices.orderNoise, ...choices.edgeNoise]) {
         expect(Math.abs(value)).toBeLessThan(23);
       }

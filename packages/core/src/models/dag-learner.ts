@@ -7,9 +7,12 @@
  * noise. Gradients are those of the soft choices (straight-through).
  *
  * The assignment is found between two runs of programs: one gives scores, `dagChooser` solves the assignments, and the
- * program that learns takes the hard choices as inputs. ONNX has no operator for it, and between runs it is cheap: with ten
- * agents and 800 samples of Aloha scores take 0.6 ms, assignments 3.5 ms, the step that learns from them 15 ms. What was
- * chosen while playing can then be told to the first step as it was, so that its ratios are exactly one.
+ * program that learns takes the hard choices as inputs; what was chosen while playing can then be told to the first step as
+ * it was, so that its ratios are exactly one. The gradient goes back by the same way: that program gives it for the parents,
+ * `dagGradient` carries it to the scores, and a step of the two networks starts from there. So an update never has Sinkhorn's
+ * iterations as operators, whose passes over all samples took most of its time. With ten agents and 640 samples of the
+ * Coordination Game scores take 0.5 ms, assignments 0.6 ms, the policy's step 1.4 ms, the way back 1.1 ms, the networks' step
+ * 1.1 ms.
  */
 import {
   add,
@@ -90,7 +93,7 @@ export interface DagLearner {
     },
   ): DagScores;
   /**
-   * The hard DAGs with the gradients of the soft ones: 1 where the column is a parent of the row, `[R, N, N]`.
+   * The hard DAGs with the gradients of the soft ones, as expressions (where speed matters, `dagGradient`): 1 where the column is a parent of the row, `[R, N, N]`.
    *
    * @param chosen the hard choices that these scores led to: agents by rank, int32 `[R, N]`, and edges `[R, N, N]`
    */
