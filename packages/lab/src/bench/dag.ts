@@ -80,9 +80,9 @@ async function measure({ env, settings, official }: DagCase, now: Clock, effort:
   const steps = learned.learner.stepsPerIteration;
   await full.learner.dispose();
   await learned.learner.dispose();
-  const both = (of: readonly TimedIteration[]): number =>
-    typical(of.map(({ rollout, update }) => rollout + update));
-  const stepsPerSecond = (1000 * steps) / both(times.learned);
+  // From the parts, not from whole iterations: these are less often undisturbed.
+  const both = ({ step, update }: DagTimes): number => (step * steps) / ENVIRONMENTS + update;
+  const stepsPerSecond = (1000 * steps) / both(ofLearned);
   return {
     env,
     agents: learned.agents,
@@ -91,7 +91,7 @@ async function measure({ env, settings, official }: DagCase, now: Clock, effort:
     ratios: {
       step: ofLearned.step / ofFull.step,
       update: ofLearned.update / ofFull.update,
-      both: both(times.learned) / both(times.full),
+      both: both(ofLearned) / both(ofFull),
     },
     stepsPerSecond,
     ...(official === undefined
