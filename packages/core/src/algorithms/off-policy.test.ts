@@ -389,7 +389,14 @@ test("agents with real vectors for actions are refused", async () => {
 
 test("presets are settings of their methods", () => {
   for (const algorithm of [iql, vdn, qmix, qtran]) {
-    expect(Object.keys(algorithm.presets!)).toEqual(["pymarl", "epymarl", "agpPaper", "mpe", "mpe-fast", "fast"]);
+    expect(Object.keys(algorithm.presets!)).toEqual([
+      "pymarl",
+      "epymarl",
+      "agpPaper",
+      "mpe",
+      "mpe-fast",
+      "fast",
+    ]);
     for (const { config } of Object.values(algorithm.presets!)) algorithm.config.parse(config);
   }
 });
