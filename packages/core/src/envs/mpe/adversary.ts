@@ -5,7 +5,7 @@ import type { Scenario } from "./scenario.ts";
 import { count, opposedSettings, refuseIdleOpponents, sightSettings } from "./settings.ts";
 import { createSight } from "./sight.ts";
 import { putListed, putOffset } from "./views.ts";
-import { createWorld, distance, nearestDistance } from "./world.ts";
+import { createWorld, nearestBody, putDistance } from "./world.ts";
 
 export const adversaryConfig = z
   .strictObject({
@@ -60,6 +60,8 @@ function createAdversary(config: AdversaryConfig): Scenario {
   const sight = createSight(world, config);
   const size = 2 * sight.landmarks.length + 2 * sight.agents.length;
   const secrets = new Int32Array(1);
+  // From the adversary to the goal, and from the goal to the nearest good agent.
+  const away = new Float64Array(2);
 
   return {
     world,
@@ -75,9 +77,10 @@ function createAdversary(config: AdversaryConfig): Scenario {
     },
     reward(out) {
       const goal = agents + secrets[0];
-      const away = distance(world, adversary, goal);
-      out.fill(away - nearestDistance(world, goal, firstGood, agents));
-      out[adversary] = -away;
+      putDistance(world, adversary, goal, away, 0);
+      putDistance(world, goal, nearestBody(world, goal, firstGood, agents), away, 1);
+      out[adversary] = -away[0];
+      for (let i = firstGood; i < agents; i++) out[i] = away[0] - away[1];
     },
     goals: () =>
       Array.from({ length: goodAgents }, (_, k) => ({ agent: firstGood + k, landmark: agents + secrets[0] })),

@@ -45,7 +45,8 @@ function createCrypto(): Scenario {
   const { agents, messages } = world;
   // The landmark that is told, and the key.
   const secrets = new Int32Array(2);
-  const error = (agent: number): number => {
+  const errors = new Float64Array(agents);
+  const putError = (agent: number): void => {
     let squares = 0;
     let silent = true;
     for (let w = 0; w < words; w++) {
@@ -54,7 +55,7 @@ function createCrypto(): Scenario {
       const off = said - (w === secrets[0] ? 1 : 0);
       squares += off * off;
     }
-    return silent ? 0 : squares;
+    errors[agent] = silent ? 0 : squares;
   };
 
   return {
@@ -69,9 +70,10 @@ function createCrypto(): Scenario {
       if (agent !== alice) putMessage(world, alice, out, to);
     },
     reward(out) {
-      const overheard = error(eve);
-      out[eve] = -overheard;
-      out[bob] = overheard - error(bob);
+      putError(eve);
+      putError(bob);
+      out[eve] = -errors[eve];
+      out[bob] = errors[eve] - errors[bob];
       out[alice] = out[bob];
     },
     goals: () => [{ agent: bob, landmark: agents + secrets[0] }],

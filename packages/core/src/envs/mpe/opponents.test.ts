@@ -34,7 +34,7 @@ function chase(places: readonly (readonly [number, number])[]): World {
 }
 
 describe("prey", () => {
-  const run = (world: World) => flee(world, 1, 1, 2, world.entities);
+  const run = (world: World) => flee(world, 1, 2, world.entities)(1);
 
   test.each([
     // Each way is 0.1 * 0.1 * 4 = .04; the way straight off is the furthest.
@@ -196,7 +196,7 @@ describe("in play", () => {
   test("opponents choose before anybody moves, and noop rests", () => {
     const env = make("mpe/tag", {});
     const { world } = env;
-    const expected = flee(world, 3, 3, 4, 6);
+    const expected = flee(world, 3, 4, 6)(3);
     env.step([2, 2, 2]);
     expect(world.vx[3]).toBeCloseTo([0, -0.4, 0.4, 0, 0][expected], 9);
     expect(world.vy[3]).toBeCloseTo([0, 0, 0, -0.4, 0.4][expected], 9);

@@ -1,5 +1,5 @@
-/** How the team that does not learn plays, where it is given a script. Each returns a discrete action. */
-import { distance, inertia, strayPenalty, timeStep, type World } from "./world.ts";
+/** How the team that does not learn plays, where it is given a script. Each chooses a discrete action. */
+import { inertia, nearestBody, putStrayPenalty, timeStep, type World } from "./world.ts";
 
 /**
  * Runs: looks two positions ahead for each of its five moves and takes the one that leaves it furthest from the nearest
@@ -7,49 +7,57 @@ import { distance, inertia, strayPenalty, timeStep, type World } from "./world.t
  *
  * @param pursuers agents `0..pursuers-1`
  * @param firstObstacle first of the obstacles, which are followed by bodies that do not matter from `endObstacle` on
+ * @returns a function of the agent that runs
  */
 export function flee(
   world: World,
-  prey: number,
   pursuers: number,
   firstObstacle: number,
   endObstacle: number,
-): number {
+): (prey: number) => number {
   const { x, y, vx, vy, size, acceleration, topSpeed } = world;
-  let best = 0;
-  let highest = Number.NEGATIVE_INFINITY;
-  for (let move = 0; move < 5; move++) {
-    const push = acceleration[prey] * timeStep;
-    let speedX = inertia * vx[prey] + push * towardsX(move);
-    let speedY = inertia * vy[prey] + push * towardsY(move);
-    const speed = Math.sqrt(speedX * speedX + speedY * speedY);
-    if (speed > topSpeed[prey]) {
-      speedX = (speedX / speed) * topSpeed[prey];
-      speedY = (speedY / speed) * topSpeed[prey];
-    }
-    const nextX = x[prey] + timeStep * (vx[prey] + speedX);
-    const nextY = y[prey] + timeStep * (vy[prey] + speedY);
-    let score = Number.POSITIVE_INFINITY;
-    for (let p = 0; p < pursuers; p++) {
-      const dx = nextX - (x[p] + timeStep * vx[p]);
-      const dy = nextY - (y[p] + timeStep * vy[p]);
-      score = Math.min(score, Math.sqrt(dx * dx + dy * dy));
-    }
-    score -= strayPenalty(nextX) + strayPenalty(nextY);
-    for (let o = firstObstacle; o < endObstacle; o++) {
-      const dx = nextX - x[o];
-      const dy = nextY - y[o];
-      if (Math.sqrt(dx * dx + dy * dy) < size[o] + size[prey]) {
-        score -= 1;
-        break;
+  // Of the two positions ahead the second, `[x, y]`, and what straying costs there, along each axis.
+  const ahead = new Float64Array(2);
+  const penalty = new Float64Array(2);
+  return (prey) => {
+    let best = 0;
+    let highest = Number.NEGATIVE_INFINITY;
+    for (let move = 0; move < 5; move++) {
+      const push = acceleration[prey] * timeStep;
+      let speedX = inertia * vx[prey] + push * towardsX(move);
+      let speedY = inertia * vy[prey] + push * towardsY(move);
+      const speed = Math.sqrt(speedX * speedX + speedY * speedY);
+      if (speed > topSpeed[prey]) {
+        speedX = (speedX / speed) * topSpeed[prey];
+        speedY = (speedY / speed) * topSpeed[prey];
+      }
+      const nextX = x[prey] + timeStep * (vx[prey] + speedX);
+      const nextY = y[prey] + timeStep * (vy[prey] + speedY);
+      ahead[0] = nextX;
+      ahead[1] = nextY;
+      for (let axis = 0; axis < 2; axis++) putStrayPenalty(ahead, axis, penalty, axis);
+      let score = Number.POSITIVE_INFINITY;
+      for (let p = 0; p < pursuers; p++) {
+        const dx = nextX - (x[p] + timeStep * vx[p]);
+        const dy = nextY - (y[p] + timeStep * vy[p]);
+        score = Math.min(score, Math.sqrt(dx * dx + dy * dy));
+      }
+      score -= penalty[0] + penalty[1];
+      for (let o = firstObstacle; o < endObstacle; o++) {
+        const dx = nextX - x[o];
+        const dy = nextY - y[o];
+        if (Math.sqrt(dx * dx + dy * dy) < size[o] + size[prey]) {
+          score -= 1;
+          break;
+        }
+      }
+      if (score > highest) {
+        highest = score;
+        best = move;
       }
     }
-    if (score > highest) {
-      highest = score;
-      best = move;
-    }
-  }
-  return best;
+    return best;
+  };
 }
 
 /**
@@ -58,8 +66,8 @@ export function flee(
  */
 export function guard(world: World, guardian: number, firstGood: number): number {
   const { agents, entities, x, y } = world;
-  const watched = nearestTo(world, guardian, firstGood, agents);
-  const landmark = nearestTo(world, watched, agents, entities);
+  const watched = nearestBody(world, guardian, firstGood, agents);
+  const landmark = nearestBody(world, watched, agents, entities);
   const dx = x[landmark] - x[guardian];
   const dy = y[landmark] - y[guardian];
   const alongX = Math.abs(dx) >= Math.abs(dy);
@@ -81,12 +89,3 @@ export function echo({ messages, words }: World, speaker: number): number {
 export const towardsX = (move: number): number => (move === 2 ? 1 : move === 1 ? -1 : 0);
 /** Direction of a move along y: 3 is down, 4 is up. */
 export const towardsY = (move: number): number => (move === 4 ? 1 : move === 3 ? -1 : 0);
-
-/** The nearest of the bodies `first..end-1`, the first of equals. */
-function nearestTo(world: World, from: number, first: number, end: number): number {
-  let nearest = first;
-  for (let body = first + 1; body < end; body++) {
-    if (distance(world, from, body) < distance(world, from, nearest)) nearest = body;
-  }
-  return nearest;
-}

@@ -7,7 +7,7 @@ import { configureEnv, type EnvDefinition } from "../definition.ts";
 import { vectorise } from "../vectorise.ts";
 import type { ParticleEnv } from "./particle-env.ts";
 import { particleEnvironments } from "./particle-environments.ts";
-import { strayPenalty } from "./world.ts";
+import { putStrayPenalty } from "./world.ts";
 
 type Name = keyof typeof particleEnvironments;
 const names = Object.keys(particleEnvironments) as Name[];
@@ -123,11 +123,16 @@ describe("physics worked by hand", () => {
   });
 
   test("straying costs nothing until .9 and at most 10", () => {
-    expect(strayPenalty(-0.899)).toBe(0);
-    expect(strayPenalty(0.95)).toBeCloseTo(0.5, 12);
-    expect(strayPenalty(1)).toBe(1);
-    expect(strayPenalty(-1.5)).toBeCloseTo(Math.E, 12);
-    expect(strayPenalty(3)).toBe(10);
+    const penalty = (coordinate: number): number => {
+      const out = new Float64Array(1);
+      putStrayPenalty(Float64Array.of(coordinate), 0, out, 0);
+      return out[0];
+    };
+    expect(penalty(-0.899)).toBe(0);
+    expect(penalty(0.95)).toBeCloseTo(0.5, 12);
+    expect(penalty(1)).toBe(1);
+    expect(penalty(-1.5)).toBeCloseTo(Math.E, 12);
+    expect(penalty(3)).toBe(10);
   });
 
   test("continuous actions are taken into [0, 1] and their first number has no effect", () => {

@@ -85,6 +85,14 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
   const ownRewards = new Float64Array(agents);
   const teamRewards = new Float64Array(team.length);
   const sideRewards = new Float64Array(2);
+  // What a step came to. The episode is not told the reward, as a real number that is passed on may be boxed.
+  const outcome = {
+    reward: 0,
+    rewards: sharing === "mean" ? undefined : teamRewards,
+    terminated: false,
+    truncated: false,
+    success: undefined as boolean | undefined,
+  };
 
   const look = (): void => {
     for (let k = 0; k < team.length; k++) observe(team[k], views, begin[k]);
@@ -152,12 +160,13 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
         teamRewards[k] = ownRewards[team[k]];
         total += teamRewards[k];
       }
-      const own = sharing === "mean" ? undefined : teamRewards;
-      if (sharing === "mean") total /= team.length;
-      if (ending === undefined) return episode.conclude(total, false, own);
-      const success = ending.reached();
+      outcome.reward = sharing === "mean" ? total / team.length : total;
+      const success = ending?.reached();
       const last = episode.time + 1 >= horizon;
-      return episode.conclude(total, success && !last, own, success || last ? success : undefined);
+      outcome.terminated = success === true && !last;
+      outcome.truncated = episode.conclude(0, outcome.terminated).truncated;
+      if (ending !== undefined) outcome.success = success || last ? success : undefined;
+      return outcome;
     },
     observe(out, at) {
       const { observationSize } = spec;

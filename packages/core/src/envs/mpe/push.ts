@@ -4,7 +4,7 @@ import { guard } from "./opponents.ts";
 import type { Scenario } from "./scenario.ts";
 import { opposedSettings, refuseIdleOpponents } from "./settings.ts";
 import { putColour, putOffset, putOffsets, putVelocity } from "./views.ts";
-import { type Colour, createWorld, distance } from "./world.ts";
+import { type Colour, createWorld, putDistance } from "./world.ts";
 
 export const pushConfig = z.strictObject(opposedSettings).superRefine(refuseIdleOpponents);
 
@@ -69,6 +69,8 @@ function createPush(): Scenario {
   );
   const { agents, entities } = world;
   const secrets = new Int32Array(1);
+  // From each agent to the goal.
+  const away = new Float64Array(agents);
 
   return {
     world,
@@ -90,9 +92,9 @@ function createPush(): Scenario {
     },
     reward(out) {
       const goal = agents + secrets[0];
-      const away = distance(world, good, goal);
-      out[adversary] = away - distance(world, adversary, goal);
-      out[good] = -away;
+      for (let i = 0; i < agents; i++) putDistance(world, i, goal, away, i);
+      out[adversary] = away[good] - away[adversary];
+      out[good] = -away[good];
     },
     goals: () => [{ agent: good, landmark: agents + secrets[0] }],
     sides: { adversaries: 1, team: [good], script: (opponent) => guard(world, opponent, good) },

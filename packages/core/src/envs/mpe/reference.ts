@@ -3,7 +3,7 @@ import { defineParticleEnv } from "./define-particle-env.ts";
 import type { Scenario } from "./scenario.ts";
 import { cooperativeSettings, localRatio } from "./settings.ts";
 import { putColour, putMessage, putOffsets, putVelocity } from "./views.ts";
-import { type Colour, createWorld, distance } from "./world.ts";
+import { type Colour, createWorld, putDistance } from "./world.ts";
 
 export const referenceConfig = z.strictObject({ localRatio, ...cooperativeSettings });
 
@@ -53,7 +53,8 @@ function createReference({ localRatio: ratio }: ReferenceConfig): Scenario {
   const { agents, entities } = world;
   // What each agent knows: the landmark of the other.
   const secrets = new Int32Array(2);
-  const partnerDistance = (i: number): number => distance(world, 1 - i, agents + secrets[i]);
+  // From the partner of each agent to its landmark.
+  const away = new Float64Array(agents);
 
   return {
     world,
@@ -67,11 +68,9 @@ function createReference({ localRatio: ratio }: ReferenceConfig): Scenario {
       putMessage(world, 1 - agent, out, to);
     },
     reward(out) {
-      const first = partnerDistance(0);
-      const second = partnerDistance(1);
-      const common = (first + second) / 2;
-      out[0] = -(1 - ratio) * common - ratio * first;
-      out[1] = -(1 - ratio) * common - ratio * second;
+      for (let i = 0; i < agents; i++) putDistance(world, 1 - i, agents + secrets[i], away, i);
+      const common = (away[0] + away[1]) / 2;
+      for (let i = 0; i < agents; i++) out[i] = -(1 - ratio) * common - ratio * away[i];
     },
     goals: () => [
       { agent: 0, landmark: agents + secrets[1] },

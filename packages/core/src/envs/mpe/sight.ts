@@ -46,11 +46,7 @@ function listNearest(world: World, observer: number, first: number, end: number,
   for (let body = first; body < end; body++) {
     if (body === observer) continue;
     let place = found;
-    while (
-      place > 0 &&
-      squaredDistance(world, observer, body) < squaredDistance(world, observer, out[place - 1])
-    )
-      place--;
+    while (place > 0 && closer(world, observer, body, out[place - 1])) place--;
     if (place === out.length) continue;
     if (found < out.length) found++;
     for (let k = found - 1; k > place; k--) out[k] = out[k - 1];
@@ -59,6 +55,8 @@ function listNearest(world: World, observer: number, first: number, end: number,
   for (let k = found; k < out.length; k++) out[k] = -1;
 }
 
-function squaredDistance({ x, y }: World, i: number, j: number): number {
-  return (x[i] - x[j]) ** 2 + (y[i] - y[j]) ** 2;
+/** Whether body `i` is closer to the observer than body `j`. */
+function closer({ x, y }: World, observer: number, i: number, j: number): boolean {
+  const squared = (x[observer] - x[i]) ** 2 + (y[observer] - y[i]) ** 2;
+  return squared < (x[observer] - x[j]) ** 2 + (y[observer] - y[j]) ** 2;
 }

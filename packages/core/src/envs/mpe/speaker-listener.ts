@@ -3,7 +3,7 @@ import { defineParticleEnv } from "./define-particle-env.ts";
 import type { Scenario } from "./scenario.ts";
 import { cooperativeSettings } from "./settings.ts";
 import { putColour, putMessage, putOffsets, putVelocity } from "./views.ts";
-import { type Colour, createWorld, distance } from "./world.ts";
+import { type Colour, createWorld, putDistance } from "./world.ts";
 
 export const speakerListenerConfig = z.strictObject(cooperativeSettings);
 
@@ -63,6 +63,7 @@ function createSpeakerListener(): Scenario {
   );
   const { agents, entities } = world;
   const secrets = new Int32Array(1);
+  const away = new Float64Array(1);
 
   return {
     world,
@@ -79,8 +80,9 @@ function createSpeakerListener(): Scenario {
       putMessage(world, speaker, out, to);
     },
     reward(out) {
-      const away = distance(world, listener, agents + secrets[0]);
-      out.fill(-away * away);
+      putDistance(world, listener, agents + secrets[0], away, 0);
+      out[speaker] = -away[0] * away[0];
+      out[listener] = out[speaker];
     },
     goals: () => [{ agent: listener, landmark: agents + secrets[0] }],
   };

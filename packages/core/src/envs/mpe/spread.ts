@@ -4,7 +4,7 @@ import type { Scenario } from "./scenario.ts";
 import { cooperativeSettings, count, localRatio, sightSettings, terminateOnSuccess } from "./settings.ts";
 import { createSight } from "./sight.ts";
 import { putListed, putMessage, putPosition, putVelocity, putZeros } from "./views.ts";
-import { countOverlaps, createWorld, nearestDistance } from "./world.ts";
+import { countOverlaps, createWorld, nearestBody, putDistance } from "./world.ts";
 
 export const spreadConfig = z.strictObject({
   agents: count.default(3).describe("Agents, and as many landmarks"),
@@ -59,6 +59,13 @@ function createSpread(config: SpreadConfig): Scenario {
     })),
   );
   const sight = createSight(world, config);
+  // From each landmark to its nearest agent.
+  const away = new Float64Array(agents);
+  const measure = (): void => {
+    for (let k = 0; k < agents; k++) {
+      putDistance(world, agents + k, nearestBody(world, agents + k, 0, agents), away, k);
+    }
+  };
   const size = 4 + 2 * sight.landmarks.length + 4 * sight.agents.length;
 
   return {
@@ -79,7 +86,8 @@ function createSpread(config: SpreadConfig): Scenario {
     },
     reward(out) {
       let common = 0;
-      for (let k = agents; k < world.entities; k++) common -= nearestDistance(world, k, 0, agents);
+      measure();
+      for (let k = 0; k < agents; k++) common -= away[k];
       for (let i = 0; i < agents; i++) {
         // An agent overlaps with itself.
         const own = curriculum === 0 ? 0 : 1 - countOverlaps(world, i, 0, agents);
@@ -91,9 +99,8 @@ function createSpread(config: SpreadConfig): Scenario {
       ending: {
         success: `every landmark has an agent closer than ${covered}`,
         reached() {
-          for (let k = agents; k < world.entities; k++) {
-            if (nearestDistance(world, k, 0, agents) >= covered) return false;
-          }
+          measure();
+          for (let k = 0; k < agents; k++) if (away[k] >= covered) return false;
           return true;
         },
       },

@@ -11,7 +11,7 @@ import {
 } from "./settings.ts";
 import { createSight } from "./sight.ts";
 import { putListed, putPosition, putVelocity, putZeros } from "./views.ts";
-import { type AgentBody, countOverlaps, createWorld, strayPenalty } from "./world.ts";
+import { type AgentBody, countOverlaps, createWorld, putStrayPenalty } from "./world.ts";
 
 export const tagConfig = z
   .strictObject({
@@ -69,6 +69,8 @@ function createTag(config: TagConfig): Scenario {
   );
   const sight = createSight(world, config);
   const base = 4 + 2 * sight.landmarks.length + 2 * sight.agents.length;
+  // Along each axis.
+  const penalty = new Float64Array(2);
   const velocitiesSeen = (i: number) =>
     sight.nearestAgents ? sight.agents.length : goodAgents - (i < adversaries ? 0 : 1);
 
@@ -95,7 +97,9 @@ function createTag(config: TagConfig): Scenario {
       for (let i = adversaries; i < agents; i++) {
         const pursuers = countOverlaps(world, i, 0, adversaries);
         caught += pursuers;
-        out[i] = -10 * pursuers - strayPenalty(world.x[i]) - strayPenalty(world.y[i]);
+        putStrayPenalty(world.x, i, penalty, 0);
+        putStrayPenalty(world.y, i, penalty, 1);
+        out[i] = -10 * pursuers - penalty[0] - penalty[1];
       }
       for (let i = 0; i < adversaries; i++) out[i] = 10 * caught;
     },
@@ -103,7 +107,7 @@ function createTag(config: TagConfig): Scenario {
     sides: {
       adversaries,
       team: Array.from({ length: adversaries }, (_, i) => i),
-      script: (opponent) => flee(world, opponent, adversaries, agents, world.entities),
+      script: flee(world, adversaries, agents, world.entities),
     },
     ...(config.terminateOnSuccess && {
       ending: {

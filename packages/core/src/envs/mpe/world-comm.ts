@@ -9,9 +9,10 @@ import {
   type Body,
   countOverlaps,
   createWorld,
-  nearestDistance,
+  nearestBody,
   overlap,
-  strayPenalty,
+  putDistance,
+  putStrayPenalty,
 } from "./world.ts";
 
 export const worldCommConfig = z
@@ -69,6 +70,10 @@ function createWorldComm({ adversaries, goodAgents, obstacles, food, forests }: 
   const firstFood = agents + obstacles;
   const firstForest = firstFood + food;
 
+  // Along each axis, and to the nearest of what an agent wants.
+  const penalty = new Float64Array(2);
+  const away = new Float64Array(1);
+
   const sees = (viewer: number, other: number): boolean => {
     if (viewer === leader) return true;
     let hidden = false;
@@ -124,21 +129,22 @@ function createWorldComm({ adversaries, goodAgents, obstacles, food, forests }: 
       for (let i = adversaries; i < agents; i++) {
         const pursuers = countOverlaps(world, i, 0, adversaries);
         caught += pursuers;
-        out[i] =
-          -5 * pursuers -
-          2 * (strayPenalty(world.x[i]) + strayPenalty(world.y[i])) +
-          2 * countOverlaps(world, i, firstFood, firstForest) -
-          0.05 * nearestDistance(world, i, firstFood, firstForest);
+        putStrayPenalty(world.x, i, penalty, 0);
+        putStrayPenalty(world.y, i, penalty, 1);
+        const meals = countOverlaps(world, i, firstFood, firstForest);
+        putDistance(world, i, nearestBody(world, i, firstFood, firstForest), away, 0);
+        out[i] = -5 * pursuers - 2 * (penalty[0] + penalty[1]) + 2 * meals - 0.05 * away[0];
       }
       for (let i = 0; i < adversaries; i++) {
-        out[i] = 5 * caught - 0.1 * nearestDistance(world, i, adversaries, agents);
+        putDistance(world, i, nearestBody(world, i, adversaries, agents), away, 0);
+        out[i] = 5 * caught - 0.1 * away[0];
       }
     },
     goals: () => [],
     sides: {
       adversaries,
       team: Array.from({ length: adversaries }, (_, i) => i),
-      script: (opponent) => flee(world, opponent, adversaries, agents, firstFood),
+      script: flee(world, adversaries, agents, firstFood),
     },
   };
 }

@@ -1,4 +1,9 @@
-/** Physics shared by all particle environments: discs in an unbounded plane, pushed by their own will and by contact. */
+/**
+ * Physics shared by all particle environments: discs in an unbounded plane, pushed by their own will and by contact.
+ *
+ * Functions called at every step return whole numbers and booleans only. A real number that one function returns to another, or
+ * takes as an argument, is boxed by the engine unless it chooses to merge the two, so such numbers go through arrays.
+ */
 
 /** Seconds of a step. */
 export const timeStep = 0.1;
@@ -152,7 +157,10 @@ function pushApart({ agents, x, y, forceX, forceY, first, second, reach, farSqua
     const squared = dx * dx + dy * dy;
     if (squared >= farSquared[pair] || squared === 0) continue;
     const r = Math.sqrt(squared);
-    const depth = margin * softplus((reach[pair] - r) / margin);
+    // Written out, as it would be boxed: softplus is log(1 + e^z), to the last bit without its logarithm where that adds nothing.
+    const z = (reach[pair] - r) / margin;
+    const softplus = z < -40 ? Math.exp(z) : z > 40 ? z : Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
+    const depth = margin * softplus;
     const pushX = ((stiffness * dx) / r) * depth;
     const pushY = ((stiffness * dy) / r) * depth;
     // The force on who does not move is never read.
@@ -165,29 +173,33 @@ function pushApart({ agents, x, y, forceX, forceY, first, second, reach, farSqua
   }
 }
 
-/** `log(1 + e^z)`, to the last bit without its logarithm where that adds nothing. */
-function softplus(z: number): number {
-  if (z < -40) return Math.exp(z);
-  if (z > 40) return z;
-  return Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
-}
-
-export function distance({ x, y }: World, i: number, j: number): number {
+/** Writes how far apart two bodies are. */
+export function putDistance({ x, y }: World, i: number, j: number, out: Float64Array, at: number): void {
   const dx = x[i] - x[j];
   const dy = y[i] - y[j];
-  return Math.sqrt(dx * dx + dy * dy);
+  out[at] = Math.sqrt(dx * dx + dy * dy);
 }
 
 /** Whether two bodies overlap. Bodies that merely touch do not. */
-export function overlap(world: World, i: number, j: number): boolean {
-  return distance(world, i, j) < world.size[i] + world.size[j];
+export function overlap({ x, y, size }: World, i: number, j: number): boolean {
+  const dx = x[i] - x[j];
+  const dy = y[i] - y[j];
+  return Math.sqrt(dx * dx + dy * dy) < size[i] + size[j];
 }
 
-/** Distance to the nearest of the bodies `from..to-1`. */
-export function nearestDistance(world: World, i: number, from: number, to: number): number {
+/** The nearest of the bodies `from..to-1`, the first of equals. */
+export function nearestBody({ x, y }: World, i: number, from: number, to: number): number {
+  let nearest = from;
   let least = Number.POSITIVE_INFINITY;
-  for (let j = from; j < to; j++) least = Math.min(least, distance(world, i, j));
-  return least;
+  for (let j = from; j < to; j++) {
+    const dx = x[i] - x[j];
+    const dy = y[i] - y[j];
+    const away = Math.sqrt(dx * dx + dy * dy);
+    if (away >= least) continue;
+    least = away;
+    nearest = j;
+  }
+  return nearest;
 }
 
 /** How many of the bodies `from..to-1` overlap with this one. */
@@ -197,10 +209,8 @@ export function countOverlaps(world: World, i: number, from: number, to: number)
   return count;
 }
 
-/** What leaving the middle of the plane costs, along one axis: nothing until .9, 1 at the border, at most 10. */
-export function strayPenalty(coordinate: number): number {
-  const far = Math.abs(coordinate);
-  if (far < 0.9) return 0;
-  if (far < 1) return 10 * (far - 0.9);
-  return Math.min(Math.exp(2 * far - 2), 10);
+/** Writes what leaving the middle of the plane costs, along one axis: nothing until .9, 1 at the border, at most 10. */
+export function putStrayPenalty(coordinates: Float64Array, of: number, out: Float64Array, at: number): void {
+  const far = Math.abs(coordinates[of]);
+  out[at] = far < 0.9 ? 0 : far < 1 ? 10 * (far - 0.9) : Math.min(Math.exp(2 * far - 2), 10);
 }
