@@ -225,9 +225,9 @@ const illustration = figure("context-aware-bn/figure-5", {
 
 /** Settings under which agents find more than one fixed set of senders. */
 const exploring = figure("context-aware-bn/aloha-exploring", {
-  title: "Aloha: learned DAGs with exploration that fades (beyond the paper)",
+  title: "Aloha: learned DAGs with fading exploration",
   caption:
-    "The curves of Figure 4 under MAPPO's preset `exploring`: no credit beyond the present step, and an entropy bonus that fades " +
+    "Beyond the paper: the curves of Figure 4 under MAPPO's preset `exploring`: no credit beyond the present step, and an entropy bonus that fades " +
     "from 0.5 to 0 over training. Return of the greedy policy over 100 episodes of 25 steps. Bottom: mean density of the DAGs " +
     "that networks drew while training. Agents know their own backlog.",
   runs: Object.entries({ [learned]: presets!["context-aware-aloha"].config, ...fixed }).map(
