@@ -290,13 +290,13 @@ export function createProgram(context: Context, version: string): Command {
     });
 
   program.commandsGroup("Measure:");
-  define(program, "bench", "time engine, training, environments, exact gradients or structure here", [
-    "bench train",
-    "bench engine --against pytorch",
-    "bench tabular --against numpy",
-    "bench structure",
-  ])
-    .argument("<what>", "engine, train, agp, mastac, envs, tabular or structure")
+  define(
+    program,
+    "bench",
+    "time engine, training, environments, exact gradients, learned DAGs or structure here",
+    ["bench train", "bench engine --against pytorch", "bench tabular --against numpy", "bench structure"],
+  )
+    .argument("<what>", "engine, train, agp, mastac, dag, envs, tabular or structure")
     .option("--against <peer>", "run the same work elsewhere, turn by turn: pytorch, for tabular numpy")
     .action(async (what, options) => {
       const { bench } = await import("./commands/bench.ts");
