@@ -76,7 +76,6 @@ import {
   minimum,
   mul,
   NonFiniteError,
-  namedArrays,
   neg,
   nn,
   sizedPrograms,
@@ -93,6 +92,10 @@ import {
   type LearnerContext,
   type LearnerSnapshot,
   type Metrics,
+  meanMetrics,
+  parametersOf,
+  restoreVariables,
+  savedVariables,
 } from "../training/index.ts";
 import { exactPriceOfAnarchy, playEpisodes, seenEdges } from "./evaluate-bn-policy.ts";
 import { annealedPull, annealingSchema, type DensityPull } from "./mappo-annealing.ts";
@@ -330,31 +333,20 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
     dags: (request, stream) => sampleDags(policy, env, request, stream),
     snapshot: () => ({
       tensors: {
-        ...Object.fromEntries(variables.map(({ name, values }) => [name, (values as Float32Array).slice()])),
+        ...savedVariables(variables),
         ...collector.tensors(),
       },
       json: { taken, batch: batch.snapshot(), collector: collector.state(), updater: updater.state() },
     }),
     restore({ tensors, json }) {
       const saved = json as unknown as SavedState;
-      for (const { name, values } of variables) {
-        if (tensors[name]?.length !== values.length) {
-          throw new InputError(
-            `mappo: snapshot has ${tensors[name]?.length ?? "no"} values of ${name}, expected ${values.length}`,
-          );
-        }
-        (values as Float32Array).set(tensors[name] as Float32Array);
-      }
+      restoreVariables(variables, tensors);
       taken = saved.taken;
       batch.restore(saved.batch);
       collector.restore(saved.collector, tensors);
       updater.restore(saved.updater);
     },
-    parameters: () =>
-      Object.assign(
-        {},
-        ...learned.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
-      ),
+    parameters: () => parametersOf(learned),
     exportPolicy: policy.export,
     exportPolicies: policy.exportAgents,
     async assertIndependent() {
@@ -686,7 +678,7 @@ export function mappoUpdater(
         }
       }
       return {
-        ...means(stepMetrics),
+        ...meanMetrics(stepMetrics),
         "train/first-ratio-error": stepMetrics[0]["train/largest-ratio-change"],
       };
     },
@@ -705,15 +697,6 @@ export function mappoUpdater(
     },
   };
 }
-
-/** Mean of each metric over the steps of an update. */
-const means = (steps: readonly Metrics[]): Metrics =>
-  Object.fromEntries(
-    Object.keys(steps[0]).map((name) => [
-      name,
-      steps.reduce((total, step) => total + step[name], 0) / steps.length,
-    ]),
-  );
 
 /** The scale values are learned in: that of the normaliser, or none. */
 const valueScale = (config: MappoConfig, normaliser: ValueNormaliser) =>

@@ -50,7 +50,6 @@ import {
   minimum,
   mul,
   NonFiniteError,
-  namedArrays,
   neg,
   type Program,
   sizedPrograms,
@@ -88,7 +87,12 @@ import {
   modalPolicy,
   offPolicySettings,
   onPolicySettings,
+  parametersOf,
+  restoreStreams,
+  restoreVariables,
   runForAgents,
+  savedStreams,
+  savedVariables,
 } from "../training/index.ts";
 
 const widths = z.array(z.int().min(1));
@@ -646,12 +650,10 @@ async function createLearner({ env, config, rng }: LearnerContext<MastacPgConfig
       return { ...metrics, "eval/return-per-agent": metrics["eval/return"] / agents };
     },
     snapshot: () => ({
-      tensors: Object.fromEntries(
-        variables.map(({ name, values }) => [name, (values as Float32Array).slice()]),
-      ),
+      tensors: savedVariables(variables),
       json: {
         batch: batch.snapshot(),
-        streams: Object.fromEntries(Object.entries(streams).map(([name, stream]) => [name, stream.state()])),
+        streams: savedStreams(streams),
       },
     }),
     restore({ tensors, json }) {
@@ -659,22 +661,11 @@ async function createLearner({ env, config, rng }: LearnerContext<MastacPgConfig
         readonly batch: Snapshot;
         readonly streams: Readonly<Record<string, RngState>>;
       };
-      for (const { name, values } of variables) {
-        if (tensors[name]?.length !== values.length) {
-          throw new InputError(
-            `snapshot has ${tensors[name]?.length ?? "no"} values of ${name}, expected ${values.length}`,
-          );
-        }
-        (values as Float32Array).set(tensors[name] as Float32Array);
-      }
+      restoreVariables(variables, tensors);
       batch.restore(saved.batch);
-      for (const [name, stream] of Object.entries(streams)) stream.restore(saved.streams[name]);
+      restoreStreams(streams, saved.streams);
     },
-    parameters: () =>
-      Object.assign(
-        {},
-        ...[actor, critic].map(({ named }) => namedArrays(named.vector.values as Float32Array, named.layout)),
-      ),
+    parameters: () => parametersOf([actor.named, critic.named]),
     exportPolicy: policy.export,
     exportPolicies: policy.exportEach,
     async dispose() {

@@ -49,6 +49,13 @@ export { doubleQ, type Experience, mixed, temporalDifference } from "./double-q.
 export { equalAgents } from "./equal-agents.ts";
 export { greedyPolicy, writeOneHot } from "./greedy-policy.ts";
 export { evaluateGreedily, evaluationCopies, type JointPolicy } from "./joint-policy.ts";
+export {
+  parametersOf,
+  restoreStreams,
+  restoreVariables,
+  savedStreams,
+  savedVariables,
+} from "./learner-state.ts";
 export { measureAttention } from "./measure-attention.ts";
 export { meanMetrics, trainMetrics } from "./metrics.ts";
 export {

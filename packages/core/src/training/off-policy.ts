@@ -23,7 +23,6 @@ import {
   adam,
   type Layout,
   NonFiniteError,
-  namedArrays,
   type Operand,
   type Optimiser,
   rmsProp,
@@ -38,6 +37,14 @@ import {
   type Metrics,
 } from "./algorithm.ts";
 import { type AnyJointPolicy, evaluateGreedily, evaluationCopies, forget } from "./joint-policy.ts";
+import {
+  parametersOf,
+  restoreStreams,
+  restoreVariables,
+  savedStreams,
+  savedVariables,
+} from "./learner-state.ts";
+import { meanMetrics } from "./metrics.ts";
 
 /** Settings that every off-policy algorithm has, to be spread into its schema; defaults are those of PyMARL. */
 export const offPolicySettings = {
@@ -293,7 +300,7 @@ export async function offPolicyLearner(
           : { "train/success": ended.successes / ended.count }),
         "train/epsilon": epsilon,
         "train/updates": updates.length,
-        ...means(updates),
+        ...(updates.length === 0 ? {} : meanMetrics(updates)),
       };
     },
     async evaluate(count, stream) {
@@ -301,9 +308,7 @@ export async function offPolicyLearner(
     },
     snapshot: () => ({
       tensors: {
-        ...Object.fromEntries(
-          parts.variables.map(({ name, values }) => [name, (values as Float32Array).slice()]),
-        ),
+        ...savedVariables(parts.variables),
         ...Object.fromEntries(
           Object.entries(policy.memory).map(([name, values]) => [`memory/${name}`, values.slice()]),
         ),
@@ -317,32 +322,21 @@ export async function offPolicyLearner(
         batch: batch.snapshot(),
         replay: replay.state(),
         rewards: rewards.state(),
-        streams: Object.fromEntries(Object.entries(streams).map(([name, stream]) => [name, stream.state()])),
+        streams: savedStreams(streams),
       },
     }),
     restore({ tensors, json }) {
       const saved = json as unknown as SavedState;
-      for (const { name, values } of parts.variables) {
-        if (tensors[name]?.length !== values.length) {
-          throw new InputError(
-            `snapshot has ${tensors[name]?.length ?? "no"} values of ${name}, expected ${values.length}`,
-          );
-        }
-        (values as Float32Array).set(tensors[name] as Float32Array);
-      }
+      restoreVariables(parts.variables, tensors);
       for (const [name, values] of Object.entries(policy.memory)) values.set(tensors[`memory/${name}`]);
       replay.restore(saved.replay, tensors);
       recorder.restore(tensors);
       ({ steps, episodes, episodesAtCopy } = saved);
       batch.restore(saved.batch);
       rewards.restore(saved.rewards);
-      for (const [name, stream] of Object.entries(streams)) stream.restore(saved.streams[name]);
+      restoreStreams(streams, saved.streams);
     },
-    parameters: () =>
-      Object.assign(
-        {},
-        ...parts.parameters.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
-      ),
+    parameters: () => parametersOf(parts.parameters),
     exportPolicy: parts.exportPolicy,
     exportPolicies: parts.exportPolicies,
     attention: parts.attention,
@@ -372,14 +366,3 @@ function copyTargets(targets: OffPolicyParts["targets"], rate: number): void {
     else for (let k = 0; k < to.length; k++) to[k] += rate * (from[k] - to[k]);
   }
 }
-
-/** Mean of each metric over updates; nothing without updates. */
-const means = (updates: readonly Metrics[]): Metrics =>
-  updates.length === 0
-    ? {}
-    : Object.fromEntries(
-        Object.keys(updates[0]).map((name) => [
-          name,
-          updates.reduce((total, metrics) => total + metrics[name], 0) / updates.length,
-        ]),
-      );

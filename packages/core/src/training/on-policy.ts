@@ -31,7 +31,6 @@ import {
   minimum,
   mul,
   NonFiniteError,
-  namedArrays,
   neg,
   pick,
   reshape,
@@ -52,6 +51,13 @@ import {
   type Metrics,
 } from "./algorithm.ts";
 import { evaluateGreedily, evaluationCopies } from "./joint-policy.ts";
+import {
+  parametersOf,
+  restoreStreams,
+  restoreVariables,
+  savedStreams,
+  savedVariables,
+} from "./learner-state.ts";
 import { meanMetrics } from "./metrics.ts";
 import type { SamplingPolicies } from "./sampling-policy.ts";
 
@@ -350,34 +356,21 @@ export async function onPolicyLearner(
       return evaluateGreedily(await evaluators.for(evaluationCopies(episodes)), env, episodes, stream);
     },
     snapshot: () => ({
-      tensors: Object.fromEntries(
-        parts.variables.map(({ name, values }) => [name, (values as Float32Array).slice()]),
-      ),
+      tensors: savedVariables(parts.variables),
       json: {
         taken,
         batch: batch.snapshot(),
-        streams: Object.fromEntries(Object.entries(streams).map(([name, stream]) => [name, stream.state()])),
+        streams: savedStreams(streams),
       },
     }),
     restore({ tensors, json }) {
       const saved = json as unknown as SavedState;
-      for (const { name, values } of parts.variables) {
-        if (tensors[name]?.length !== values.length) {
-          throw new InputError(
-            `snapshot has ${tensors[name]?.length ?? "no"} values of ${name}, expected ${values.length}`,
-          );
-        }
-        (values as Float32Array).set(tensors[name] as Float32Array);
-      }
+      restoreVariables(parts.variables, tensors);
       taken = saved.taken;
       batch.restore(saved.batch);
-      for (const [name, stream] of Object.entries(streams)) stream.restore(saved.streams[name]);
+      restoreStreams(streams, saved.streams);
     },
-    parameters: () =>
-      Object.assign(
-        {},
-        ...parts.parameters.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
-      ),
+    parameters: () => parametersOf(parts.parameters),
     exportPolicy: parts.policy.export,
     attention: parts.attention,
     async dispose() {
