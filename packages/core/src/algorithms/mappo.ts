@@ -8,11 +8,9 @@
  * One update: collect `T` steps in `B` environments; value them; advantages by GAE; then for each epoch and minibatch
  * a clipped policy step and a clipped value step. Many rows of a batch are equal (few states, few backlogs), so
  * networks are evaluated once for each distinct input, and samples that share agent, input and action are summed: the
- * clipped objective is linear in positive and in negative advantages, so the sum is exact.
+ * clipped objective is linear in positive and in negative advantages, so the sum is exact (clipped-objective.ts).
  *
- * With `dag=learned` networks choose each sample's DAG under noise of its own, which is stored with the sample: the
- * update chooses again under the same noise, and the policy's loss is the networks' loss too, by way of the parent
- * inputs that an edge lets through.
+ * With `dag=learned` networks choose each sample's DAG and learn from the policy's loss (mappo-learned-dags.ts).
  */
 import { z } from "zod";
 import { type EnvBatch, type EnvSpec, type Snapshot, vectorise } from "../envs/index.ts";
@@ -37,24 +35,16 @@ import {
   baseNetwork,
   bnActor,
   bnPolicy,
-  type ConditionalRows,
   choicesOf,
   conditionalLogProbabilities,
   conditionalRowBuilder,
-  type DagBatch,
   type DagChoices,
   type DagLearner,
   dagChoices,
-  dagGradient,
   dagLearner,
-  type JointSamples,
-  jointObservationInputs,
-  jointObservationTable,
   learnedDagSource,
-  logProbabilitiesUnderDags,
   meanDensity,
   parseDagSource,
-  writeChosenDags,
 } from "../models/index.ts";
 import type { Rng, RngState } from "../random/index.ts";
 import {
@@ -66,21 +56,16 @@ import {
   distinctRowFinder,
   type Engine,
   type Expr,
-  exp,
   gather,
-  gradients,
   huber,
   loadEngine,
   maximum,
   mean,
-  minimum,
   mul,
   NonFiniteError,
-  neg,
   nn,
   sizedPrograms,
   sub,
-  sum,
   unpack,
   type Views,
 } from "../tensor/index.ts";
@@ -97,8 +82,20 @@ import {
   restoreVariables,
   savedVariables,
 } from "../training/index.ts";
+import {
+  clippedStep,
+  type Decisions,
+  fillObjective,
+  objectiveInputs,
+  objectiveMetrics,
+  type PolicyStep,
+  type PolicyStepper,
+  ratioStatistics,
+  sumByDecision,
+} from "./clipped-objective.ts";
 import { exactPriceOfAnarchy, playEpisodes, seenEdges } from "./evaluate-bn-policy.ts";
-import { annealedPull, annealingSchema, type DensityPull } from "./mappo-annealing.ts";
+import { annealedPull, annealingSchema } from "./mappo-annealing.ts";
+import { createDagStepper } from "./mappo-learned-dags.ts";
 import { hasConstantDag, sampleDags, watchDags } from "./measure-dags.ts";
 
 const configSchema = z.strictObject({
@@ -618,8 +615,8 @@ export function mappoUpdater(
   const estimator = advantageEstimator(engine, config, networks.critic, rollout, normaliser);
   const policyStepper =
     networks.dag === undefined
-      ? createPolicyStepper(engine, config, policy, networks.policy, rollout)
-      : createDagStepper(engine, config, policy, networks, networks.dag, rollout, minibatchSize);
+      ? createPolicyStepper(engine, policy, networks.policy, rollout, config.clip)
+      : createDagStepper(engine, policy, networks.policy, networks.dag, rollout, minibatchSize, config.clip);
   const valueStepper = createValueStepper(
     engine,
     config,
@@ -781,70 +778,13 @@ function advantageEstimator(
 
 // ── The policy's step ─────────────────────────────────────────────────────────────────────────────────────────────
 
-/** What a step scores: joint decisions of all agents, and where the DAGs among them came from. */
-interface Decisions extends JointSamples {
-  readonly dagChoices?: DagChoices;
-}
-
-/** One step on the minibatch it was prepared for, until the next is prepared. */
-type PolicyStep = (entropyCoefficient: number, pull: DensityPull) => Promise<Metrics>;
-
-interface PolicyStepper {
-  /** @param chosen whether the present parameters made the choices of learned DAGs */
-  prepare(
-    minibatch: Int32Array,
-    decisions: Decisions,
-    advantages: Float64Array,
-    chosen: boolean,
-  ): Promise<PolicyStep>;
-  dispose(): Promise<void>;
-}
-
-/** Inputs of the clipped objective by row and action, `[K, A]`, and the rows' weights `[K]`. */
-const objectiveInputs = (rows: number, actions: number) =>
-  ({
-    oldLogProbabilities: { dtype: "float32", shape: [rows, actions] },
-    positive: { dtype: "float32", shape: [rows, actions] },
-    negative: { dtype: "float32", shape: [rows, actions] },
-    weight: { dtype: "float32", shape: [rows] },
-    entropyCoefficient: { dtype: "float32", shape: [] },
-  }) as const;
-
-/** The loss of log-probabilities `[K, A]`, and its parts. */
-function clippedObjective(
-  logProbabilities: Expr,
-  leaves: Readonly<Record<keyof ReturnType<typeof objectiveInputs>, Expr>>,
-  clipRange: number,
-) {
-  const ratio = exp(sub(logProbabilities, leaves.oldLogProbabilities));
-  // min(rA, clip(r)A) is A min(r, 1 + clip) for positive and A max(r, 1 - clip) for negative advantages.
-  const gain = add(
-    mul(leaves.positive, minimum(ratio, 1 + clipRange)),
-    mul(leaves.negative, maximum(ratio, 1 - clipRange)),
-  );
-  const rowEntropy = neg(sum(mul(exp(logProbabilities), logProbabilities), [1]));
-  const entropy = sum(mul(rowEntropy, leaves.weight));
-  const policyLoss = neg(sum(gain));
-  return { policyLoss, entropy, loss: sub(policyLoss, mul(entropy, leaves.entropyCoefficient)) };
-}
-
-function fillObjective(
-  inputs: Readonly<Record<"positive" | "negative" | "weight" | "oldLogProbabilities", Float32Array>>,
-  sums: DecisionSums,
-): void {
-  inputs.positive.set(sums.positive);
-  inputs.negative.set(sums.negative);
-  inputs.weight.set(sums.weight);
-  inputs.oldLogProbabilities.set(sums.oldLogProbabilities);
-}
-
 /** Clipped steps of the policy on minibatches of the rollout. */
 function createPolicyStepper(
   engine: Engine,
-  config: MappoConfig,
   policy: BnPolicy,
-  network: MappoNetworks["policy"],
+  network: Learnable,
   rollout: Rollout,
+  clipRange: number,
 ): PolicyStepper {
   const { agents, actions } = policy.actor.options;
   const buildRows = conditionalRowBuilder(policy.actor, rollout.steps * rollout.environments);
@@ -860,17 +800,8 @@ function createPolicyStepper(
       build(leaves) {
         const views = unpack(leaves.parameters, network.layout);
         const logProbabilities = conditionalLogProbabilities(policy.actor, views, leaves);
-        const { loss, policyLoss, entropy } = clippedObjective(logProbabilities, leaves, config.clip);
-        const { gradientNorm, updates } = network.step(loss, views, leaves);
-        return {
-          results: {
-            "policy loss": policyLoss,
-            entropy,
-            "actor gradient norm": gradientNorm,
-            logProbabilities,
-          },
-          updates,
-        };
+        const { results, updates } = clippedStep(network, logProbabilities, views, leaves, clipRange);
+        return { results, updates };
       },
       finite: ["policy loss", "actor gradient norm"],
     }),
@@ -887,257 +818,13 @@ function createPolicyStepper(
         inputs.entropyCoefficient[0] = entropyCoefficient;
         await run();
         return {
-          "train/policy-loss": Number(results["policy loss"][0]),
-          "train/entropy": Number(results.entropy[0]),
-          "train/actor-gradient-norm": Number(results["actor gradient norm"][0]),
+          ...objectiveMetrics(results),
           "train/distinct-decisions": rows.count,
-          ...ratioStatistics(results.logProbabilities as Float32Array, sums, config.clip),
+          ...ratioStatistics(results.logProbabilities as Float32Array, sums, clipRange),
         };
       };
     },
     dispose: programs.dispose,
-  };
-}
-
-// ── The policy's step with learned DAGs ───────────────────────────────────────────────────────────────────────────
-
-/** Clipped steps of the policy and of the networks that choose its DAGs, on minibatches of the rollout. */
-function createDagStepper(
-  engine: Engine,
-  config: MappoConfig,
-  policy: BnPolicy,
-  { policy: network }: MappoNetworks,
-  dag: NonNullable<MappoNetworks["dag"]>,
-  rollout: Rollout,
-  minibatchSize: number,
-): PolicyStepper {
-  const { agents, actions, observationSize } = policy.actor.options;
-  const { learner } = dag;
-  const rows = minibatchSize * agents;
-  const findObservations = distinctRowFinder(rows);
-  const jointTable = jointObservationTable(learner, minibatchSize);
-  const writer = policy.createDagWriter(minibatchSize);
-  const choices = dagChoices(minibatchSize, agents);
-  const dags: DagBatch = {
-    parents: new Float32Array(rows * agents),
-    order: new Int32Array(rows),
-  };
-  const observations = new Float32Array(rows * observationSize);
-  const everyRow: Pick<ConditionalRows, "rowOf" | "sizes"> = {
-    rowOf: Int32Array.from({ length: rows }, (_, row) => row),
-    sizes: [rows, rows, rows],
-  };
-  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
-  const integer = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
-  const pairs = float(minibatchSize, agents, agents);
-  const toScores = dagGradient(learner.options, minibatchSize);
-  const mostEdges = Math.max(1, (minibatchSize * agents * (agents - 1)) / 2);
-
-  const policyPrograms = sizedPrograms((observationRows: number) =>
-    compile(engine, {
-      name: "mappo: policy step with learned DAGs",
-      inputs: {
-        parents: pairs,
-        observations: float(observationRows, observationSize),
-        observationOf: integer(rows),
-        actions: integer(minibatchSize, agents),
-        ...(policy.masked ? { available: float(rows, actions) } : {}),
-        ...objectiveInputs(rows, actions),
-      },
-      variables: network.variables,
-      build(leaves) {
-        const views = unpack(leaves.parameters, network.layout);
-        const logProbabilities = logProbabilitiesUnderDags(policy.actor, views, leaves);
-        const { loss, policyLoss, entropy } = clippedObjective(logProbabilities, leaves, config.clip);
-        const { gradientNorm, updates } = network.step(loss, views, leaves);
-        const [forParents] = gradients(loss, [leaves.parents]);
-        return {
-          results: {
-            "policy loss": policyLoss,
-            entropy,
-            "actor gradient norm": gradientNorm,
-            logProbabilities,
-            forParents,
-          },
-          updates,
-        };
-      },
-      finite: ["policy loss", "actor gradient norm"],
-    }),
-  );
-  const dagPrograms = sizedPrograms((jointRows: number) =>
-    compile(engine, {
-      name: "mappo: DAG step",
-      inputs: {
-        ...jointObservationInputs(learner, minibatchSize, jointRows),
-        ...(learner.options.dagOrder === "learned" ? { forOrder: pairs } : {}),
-        forEdges: pairs,
-      },
-      variables: dag.variables,
-      build(leaves) {
-        const views = unpack(leaves.parameters, dag.layout);
-        const { order, edges } = learner.scores(views, leaves);
-        const throughEdges = sum(mul(edges, leaves.forEdges));
-        const loss =
-          order === undefined ? throughEdges : add(sum(mul(order, leaves.forOrder!)), throughEdges);
-        const { gradientNorm, updates } = dag.step(loss, views, leaves);
-        return { results: { "DAG gradient norm": gradientNorm }, updates };
-      },
-      finite: ["DAG gradient norm"],
-    }),
-  );
-
-  return {
-    async prepare(minibatch, decisions, advantages, chosen) {
-      const take = <T extends Float32Array | Float64Array | Int32Array>(from: T, to: T): void =>
-        takeRows(from, from.length / (rollout.steps * rollout.environments), minibatch, to);
-      for (const part of Object.keys(choices) as (keyof DagChoices)[]) {
-        take(decisions.dagChoices![part], choices[part]);
-      }
-      take(rollout.observations, observations);
-      const joint = jointTable(observations);
-      const distinct = findObservations(observations, rows, observationSize);
-      const observationRows = Math.min(rows, 2 ** Math.ceil(Math.log2(distinct.count)));
-      const policyProgram = await policyPrograms.for(observationRows);
-      const dagProgram = await dagPrograms.for(joint.rows);
-      const { inputs, results } = policyProgram;
-      joint.fill(dagProgram.inputs.jointObservations, dagProgram.inputs.jointRow);
-      copyRows(observations, observationSize, distinct.first, distinct.count, inputs.observations);
-      inputs.observationOf.set(distinct.index);
-      take(decisions.actions, inputs.actions);
-      if (policy.masked) take(rollout.available!, inputs.available as Float32Array);
-      const sums = sumByDecision(minibatch, everyRow, advantages, rollout, agents, actions);
-      fillObjective(inputs, sums);
-      let current = chosen;
-      return async (entropyCoefficient, pull) => {
-        if (current) writeChosenDags(learner.options, choices, dags);
-        else await writer.chooseAgain!(observations, choices, dags);
-        current = false;
-        inputs.parents.set(dags.parents);
-        inputs.entropyCoefficient[0] = entropyCoefficient;
-        await policyProgram.run();
-        const forParents = results.forParents as Float32Array;
-        const density = meanDensity(dags.parents, minibatchSize, agents);
-        if (pull.weight > 0) {
-          const slope = (pull.weight * Math.sign(density - pull.target)) / mostEdges;
-          for (let k = 0; k < forParents.length; k++) forParents[k] += slope;
-        }
-        const forScores = toScores(choices, forParents);
-        dagProgram.inputs.forOrder?.set(forScores.order);
-        dagProgram.inputs.forEdges.set(forScores.edges);
-        await dagProgram.run();
-        return {
-          "train/policy-loss": Number(results["policy loss"][0]),
-          "train/entropy": Number(results.entropy[0]),
-          "train/actor-gradient-norm": Number(results["actor gradient norm"][0]),
-          "train/dag-gradient-norm": Number(dagProgram.results["DAG gradient norm"][0]),
-          "train/density": density,
-          "train/density-target": pull.target,
-          "train/density-weight": pull.weight,
-          "train/distinct-decisions": rows,
-          ...ratioStatistics(results.logProbabilities as Float32Array, sums, config.clip),
-        };
-      };
-    },
-    async dispose() {
-      await policyPrograms.dispose();
-      await dagPrograms.dispose();
-    },
-  };
-}
-
-/** Copies rows of a table in the given order. */
-function takeRows<T extends Float32Array | Float64Array | Int32Array>(
-  from: T,
-  width: number,
-  which: Int32Array,
-  to: T,
-): void {
-  for (let k = 0; k < which.length; k++) {
-    const start = which[k] * width;
-    for (let c = 0; c < width; c++) to[k * width + c] = from[start + c];
-  }
-}
-
-// ── What both steps share ─────────────────────────────────────────────────────────────────────────────────────────
-
-/** The clipped objective's data by decision and action, `[K, A]` (`weight`: `[K]`). */
-interface DecisionSums {
-  /** Sum of positive advantages over the number of decisions. */
-  readonly positive: Float64Array;
-  /** Sum of negative advantages over the number of decisions. */
-  readonly negative: Float64Array;
-  /** Share of the decisions. */
-  readonly weight: Float64Array;
-  /** How often the action was taken. */
-  readonly counts: Int32Array;
-  readonly oldLogProbabilities: Float32Array;
-}
-
-/**
- * Sums samples that share a decision and an action: they also share the ratio, and the objective is linear in positive
- * and in negative advantages, so summing each kind loses nothing. This needs equal old log-probabilities in a row: they
- * are, since one policy took all of a rollout's decisions, and where decisions are redrawn their tag keeps others apart.
- */
-function sumByDecision(
-  minibatch: Int32Array,
-  rows: Pick<ConditionalRows, "rowOf" | "sizes">,
-  advantages: Float64Array,
-  rollout: Rollout,
-  agents: number,
-  actions: number,
-): DecisionSums {
-  const capacity = rows.sizes[2];
-  const positive = new Float64Array(capacity * actions);
-  const negative = new Float64Array(capacity * actions);
-  const weight = new Float64Array(capacity);
-  const counts = new Int32Array(capacity * actions);
-  const oldLogProbabilities = new Float32Array(capacity * actions);
-  const perDecision = 1 / (minibatch.length * agents);
-  for (let n = 0; n < minibatch.length; n++) {
-    const advantage = advantages[minibatch[n]] * perDecision;
-    for (let i = 0; i < agents; i++) {
-      const decision = minibatch[n] * agents + i;
-      const row = rows.rowOf[n * agents + i];
-      const entry = row * actions + rollout.actions[decision];
-      (advantage > 0 ? positive : negative)[entry] += advantage;
-      weight[row] += perDecision;
-      counts[entry]++;
-      oldLogProbabilities[entry] = rollout.logProbabilities[decision];
-    }
-  }
-  return { positive, negative, weight, counts, oldLogProbabilities };
-}
-
-/**
- * How far the policy was, before the step, from the one that acted, over all decisions of a minibatch. The divergence
- * is estimated by the mean of the negative log-ratio.
- *
- * @param logProbabilities `[K, A]`
- */
-function ratioStatistics(
-  logProbabilities: Float32Array,
-  { counts, oldLogProbabilities }: DecisionSums,
-  clipRange: number,
-) {
-  let decisions = 0;
-  let divergence = 0;
-  let clipped = 0;
-  let largest = 0;
-  for (let entry = 0; entry < counts.length; entry++) {
-    const count = counts[entry];
-    if (count === 0) continue;
-    const change = logProbabilities[entry] - oldLogProbabilities[entry];
-    const error = Math.abs(Math.exp(change) - 1);
-    decisions += count;
-    divergence -= count * change;
-    if (error > clipRange) clipped += count;
-    largest = Math.max(largest, error);
-  }
-  return {
-    "train/approximate-kl": divergence / decisions,
-    "train/clip-fraction": clipped / decisions,
-    "train/largest-ratio-change": largest,
   };
 }
 

@@ -69,12 +69,12 @@ export function capacityFor(count: number): number {
 }
 
 /** Copies rows `which[0..count-1]` of a table to the front of another and fills the rest of it with zeros. */
-export function copyRows(
-  from: Float32Array,
+export function copyRows<Table extends Float32Array | Float64Array | Int32Array>(
+  from: Table,
   width: number,
   which: ArrayLike<number>,
   count: number,
-  to: Float32Array,
+  to: Table,
 ): void {
   for (let k = 0; k < count; k++) {
     const start = which[k] * width;

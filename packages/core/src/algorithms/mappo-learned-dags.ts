@@ -1,0 +1,178 @@
+/**
+ * MAPPO's policy step where networks choose the DAGs (Context-aware BN, Section 5).
+ *
+ * Each sample's DAG was chosen under noise of its own, which is stored with the sample: the update chooses again under
+ * the same noise, and the policy's loss is the networks' loss too, by way of the parent inputs that an edge lets through.
+ * A program for the policy gives the gradient for parents, a kernel carries it to the scores of edges and order, and a
+ * second program takes it from there to the networks' parameters.
+ */
+import type { Learnable, Rollout } from "../learn/index.ts";
+import {
+  type BnPolicy,
+  type ConditionalRows,
+  type DagBatch,
+  type DagChoices,
+  type DagLearner,
+  dagChoices,
+  dagGradient,
+  jointObservationInputs,
+  jointObservationTable,
+  logProbabilitiesUnderDags,
+  meanDensity,
+  writeChosenDags,
+} from "../models/index.ts";
+import {
+  add,
+  compile,
+  copyRows,
+  distinctRowFinder,
+  type Engine,
+  gradients,
+  mul,
+  sizedPrograms,
+  sum,
+  unpack,
+} from "../tensor/index.ts";
+import {
+  clippedStep,
+  fillObjective,
+  objectiveInputs,
+  objectiveMetrics,
+  type PolicyStepper,
+  ratioStatistics,
+  sumByDecision,
+} from "./clipped-objective.ts";
+
+/** Clipped steps of the policy and of the networks that choose its DAGs, on minibatches of the rollout. */
+export function createDagStepper(
+  engine: Engine,
+  policy: BnPolicy,
+  network: Learnable,
+  dag: Learnable & { readonly learner: DagLearner },
+  rollout: Rollout,
+  minibatchSize: number,
+  clipRange: number,
+): PolicyStepper {
+  const { agents, actions, observationSize } = policy.actor.options;
+  const { learner } = dag;
+  const samples = rollout.steps * rollout.environments;
+  const rows = minibatchSize * agents;
+  const findObservations = distinctRowFinder(rows);
+  const jointTable = jointObservationTable(learner, minibatchSize);
+  const writer = policy.createDagWriter(minibatchSize);
+  const choices = dagChoices(minibatchSize, agents);
+  const dags: DagBatch = {
+    parents: new Float32Array(rows * agents),
+    order: new Int32Array(rows),
+  };
+  const observations = new Float32Array(rows * observationSize);
+  const everyRow: Pick<ConditionalRows, "rowOf" | "sizes"> = {
+    rowOf: Int32Array.from({ length: rows }, (_, row) => row),
+    sizes: [rows, rows, rows],
+  };
+  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
+  const integer = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
+  const pairs = float(minibatchSize, agents, agents);
+  const toScores = dagGradient(learner.options, minibatchSize);
+  const mostEdges = Math.max(1, (minibatchSize * agents * (agents - 1)) / 2);
+
+  const policyPrograms = sizedPrograms((observationRows: number) =>
+    compile(engine, {
+      name: "mappo: policy step with learned DAGs",
+      inputs: {
+        parents: pairs,
+        observations: float(observationRows, observationSize),
+        observationOf: integer(rows),
+        actions: integer(minibatchSize, agents),
+        ...(policy.masked ? { available: float(rows, actions) } : {}),
+        ...objectiveInputs(rows, actions),
+      },
+      variables: network.variables,
+      build(leaves) {
+        const views = unpack(leaves.parameters, network.layout);
+        const logProbabilities = logProbabilitiesUnderDags(policy.actor, views, leaves);
+        const { loss, results, updates } = clippedStep(network, logProbabilities, views, leaves, clipRange);
+        const [forParents] = gradients(loss, [leaves.parents]);
+        return { results: { ...results, forParents }, updates };
+      },
+      finite: ["policy loss", "actor gradient norm"],
+    }),
+  );
+  const dagPrograms = sizedPrograms((jointRows: number) =>
+    compile(engine, {
+      name: "mappo: DAG step",
+      inputs: {
+        ...jointObservationInputs(learner, minibatchSize, jointRows),
+        ...(learner.options.dagOrder === "learned" ? { forOrder: pairs } : {}),
+        forEdges: pairs,
+      },
+      variables: dag.variables,
+      build(leaves) {
+        const views = unpack(leaves.parameters, dag.layout);
+        const { order, edges } = learner.scores(views, leaves);
+        const throughEdges = sum(mul(edges, leaves.forEdges));
+        const loss =
+          order === undefined ? throughEdges : add(sum(mul(order, leaves.forOrder!)), throughEdges);
+        const { gradientNorm, updates } = dag.step(loss, views, leaves);
+        return { results: { "DAG gradient norm": gradientNorm }, updates };
+      },
+      finite: ["DAG gradient norm"],
+    }),
+  );
+
+  return {
+    async prepare(minibatch, decisions, advantages, chosen) {
+      const take = <T extends Float32Array | Float64Array | Int32Array>(from: T, to: T): void =>
+        copyRows(from, from.length / samples, minibatch, minibatchSize, to);
+      for (const part of Object.keys(choices) as (keyof DagChoices)[]) {
+        take(decisions.dagChoices![part], choices[part]);
+      }
+      take(rollout.observations, observations);
+      const joint = jointTable(observations);
+      const distinct = findObservations(observations, rows, observationSize);
+      const observationRows = Math.min(rows, 2 ** Math.ceil(Math.log2(distinct.count)));
+      const policyProgram = await policyPrograms.for(observationRows);
+      const dagProgram = await dagPrograms.for(joint.rows);
+      const { inputs, results } = policyProgram;
+      joint.fill(dagProgram.inputs.jointObservations, dagProgram.inputs.jointRow);
+      copyRows(observations, observationSize, distinct.first, distinct.count, inputs.observations);
+      inputs.observationOf.set(distinct.index);
+      take(decisions.actions, inputs.actions);
+      if (policy.masked) take(rollout.available!, inputs.available as Float32Array);
+      const sums = sumByDecision(minibatch, everyRow, advantages, rollout, agents, actions);
+      fillObjective(inputs, sums);
+      let current = chosen;
+      return async (entropyCoefficient, pull) => {
+        if (current) writeChosenDags(learner.options, choices, dags);
+        else await writer.chooseAgain!(observations, choices, dags);
+        current = false;
+        inputs.parents.set(dags.parents);
+        inputs.entropyCoefficient[0] = entropyCoefficient;
+        await policyProgram.run();
+        const forParents = results.forParents as Float32Array;
+        const density = meanDensity(dags.parents, minibatchSize, agents);
+        if (pull.weight > 0) {
+          const slope = (pull.weight * Math.sign(density - pull.target)) / mostEdges;
+          for (let k = 0; k < forParents.length; k++) forParents[k] += slope;
+        }
+        const forScores = toScores(choices, forParents);
+        dagProgram.inputs.forOrder?.set(forScores.order);
+        dagProgram.inputs.forEdges.set(forScores.edges);
+        await dagProgram.run();
+        return {
+          ...objectiveMetrics(results),
+          "train/dag-gradient-norm": Number(dagProgram.results["DAG gradient norm"][0]),
+          "train/density": density,
+          "train/density-target": pull.target,
+          "train/density-weight": pull.weight,
+          "train/distinct-decisions": rows,
+          ...ratioStatistics(results.logProbabilities as Float32Array, sums, clipRange),
+        };
+      };
+    },
+    async dispose() {
+      await policyPrograms.dispose();
+      await dagPrograms.dispose();
+    },
+  };
+}
