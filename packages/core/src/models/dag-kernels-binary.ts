@@ -1,4 +1,4 @@
-/** WebAssembly compiled from `packages/core/kernels/dags.ts`, in base 64. */
+/** WebAssembly compiled from `packages/core/kernels/dags.ts` by `npm run kernels`, in base 64. */
 export const dagKernelsBinary =
   "AGFzbQEAAAABNAdgAn9/AGABewF7YAV/f39/fwBgB39/f39/f38AYAh/f39/f39/fwBgAABgBn9/f39/fwACDwEDZW52Bm1lbW9y" +
   "eQIAAAMMCwEDAgQAAQUCBgAABgYBfwFBAAsHOwUJZmlyc3RGcmVlAwAGZ3VtYmVsAAoIbG9naXN0aWMACQ5zY29yZUdyYWRpZW50" +

@@ -1,37 +1,13 @@
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { compileKernels } from "../../kernels/testing/compile-kernels.ts";
 import { createRng } from "../random/index.ts";
 import { dagKernels } from "./dag-kernels.ts";
 
-/** The checked-in module with the kernels compiled anew; `npx vitest run <this file> --update` rewrites it. */
-test("the kernels are compiled from their source", { timeout: 120_000 }, async () => {
-  const { default: asc } = await import("assemblyscript/asc");
-  let binary: Uint8Array | undefined;
-  const { error, stderr } = await asc.main(
-    [
-      "dags.ts",
-      ...["--baseDir", fileURLToPath(new URL("../../kernels/", import.meta.url))],
-      ...["--outFile", "dags.wasm"],
-      ...["-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--enable", "simd"],
-    ],
-    {
-      writeFile: (_, contents) => {
-        binary = contents as Uint8Array;
-      },
-    },
+/** The checked-in module with the kernels compiled anew; `npm run kernels` rewrites it. */
+test("the kernels are compiled from their sources", { timeout: 120_000 }, async () => {
+  await expect(await compileKernels("dags.ts", "dagKernelsBinary")).toMatchFileSnapshot(
+    "./dag-kernels-binary.ts",
   );
-  expect(error ?? "", stderr.toString()).toBe("");
-  const lines =
-    Buffer.from(binary ?? [])
-      .toString("base64")
-      .match(/.{1,100}/g) ?? [];
-  const source = [
-    "/** WebAssembly compiled from `packages/core/kernels/dags.ts`, in base 64. */",
-    "export const dagKernelsBinary =",
-    `${lines.map((line) => `  "${line}"`).join(" +\n")};`,
-    "",
-  ].join("\n");
-  await expect(source).toMatchFileSnapshot("./dag-kernels-binary.ts");
 });
 
 test("noise is what logarithms make of the middle of a word's cell, also at both ends", () => {

@@ -1,4 +1,4 @@
-/** WebAssembly compiled from `packages/core/kernels` by `npm run kernels`, in base 64. */
+/** WebAssembly compiled from `packages/core/kernels/index.ts` by `npm run kernels`, in base 64. */
 export const kernelsBinary =
   "AGFzbQEAAAABUwpgBH9/f38AYAV/f39/fwBgBn9/f39/fwBgAABgB39/f39/f38AYAJ/fwF/YAR/f398AGAFf39/fHwAYAd/f39/" +
   "f39/AXxgCn9/f39/f39/f38AAg8BA2VudgZtZW1vcnkCAAEDExIDAAEEAAAFBgcIAgAJAgIBAQAGBgF/AUEACwfuAREJZmlyc3RG" +

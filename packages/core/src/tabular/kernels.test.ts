@@ -1,37 +1,13 @@
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { compileKernels } from "../../kernels/testing/compile-kernels.ts";
 import { createRng } from "../random/index.ts";
 import { kernelMemory } from "./kernels.ts";
 import { rowLength } from "./transition-operator.ts";
 
 /** The checked-in module with the kernels compiled anew; `npm run kernels` rewrites it. */
 test("the kernels are compiled from their sources", { timeout: 120_000 }, async () => {
-  const { default: asc } = await import("assemblyscript/asc");
-  let binary: Uint8Array | undefined;
-  const { error, stderr } = await asc.main(
-    [
-      "index.ts",
-      ...["--baseDir", fileURLToPath(new URL("../../kernels/", import.meta.url))],
-      ...["--outFile", "kernels.wasm"],
-      ...["-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--enable", "simd"],
-    ],
-    {
-      writeFile: (_, contents) => {
-        binary = contents as Uint8Array;
-      },
-    },
-  );
-  expect(error ?? "", stderr.toString()).toBe("");
-  const base64 = Buffer.from(binary ?? []).toString("base64");
-  const lines = base64.match(/.{1,100}/g) ?? [];
-  const source = [
-    "/** WebAssembly compiled from `packages/core/kernels` by `npm run kernels`, in base 64. */",
-    "export const kernelsBinary =",
-    `${lines.map((line) => `  "${line}"`).join(" +\n")};`,
-    "",
-  ].join("\n");
-  await expect(source).toMatchFileSnapshot("./kernels-binary.ts");
+  await expect(await compileKernels("index.ts", "kernelsBinary")).toMatchFileSnapshot("./kernels-binary.ts");
 });
 
 test("a memory grows with what is kept in it, and says when it cannot", () => {

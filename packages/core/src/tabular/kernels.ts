@@ -1,20 +1,5 @@
-import { InputError } from "../errors.ts";
+import { instantiateKernels } from "../web-assembly.ts";
 import { kernelsBinary } from "./kernels-binary.ts";
-
-/** What is used of the global that every engine has and the language's own library does not declare. */
-declare const WebAssembly: {
-  readonly Memory: new (pages: { readonly initial: number }) => Memory;
-  readonly Module: new (binary: Uint8Array) => object;
-  readonly Instance: new (
-    module: object,
-    imports: { readonly env: { readonly memory: Memory } },
-  ) => { readonly exports: unknown };
-};
-
-interface Memory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): number;
-}
 
 /** Numbers in a kernel memory. */
 export interface Block {
@@ -103,42 +88,18 @@ export interface Kernels {
   ): number;
 }
 
-const PAGE_BYTES = 2 ** 16;
-/** What addresses of 32 bits reach. */
-const LARGEST_BYTES = 2 ** 32;
-/** Blocks begin at multiples of a cache line. */
-const ALIGNMENT_BYTES = 64;
 /** Loops over pairs may run over the end of a block, or read ahead. */
 const SPARE_BYTES = 32;
 
 /** An empty memory with kernels of its own. */
 export function kernelMemory(): KernelMemory {
-  const memory = new WebAssembly.Memory({ initial: 1 });
-  // Engines keep what they have compiled: the same bytes again cost next to nothing.
-  const module = new WebAssembly.Module(bytesOf(kernelsBinary));
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const kernels = exports as Kernels & { readonly firstFree: { readonly value: number } };
-  let free = kernels.firstFree.value;
-
-  const reserveBytes = (bytes: number): number => {
-    const address = Math.ceil(free / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
-    const end = address + bytes + SPARE_BYTES;
-    const missing = Math.ceil((end - memory.buffer.byteLength) / PAGE_BYTES);
-    try {
-      if (missing > 0) memory.grow(missing);
-    } catch {
-      throw new InputError(
-        `game: exact evaluation needs ${Math.ceil(end / 2 ** 20)} MiB, expected at most ${LARGEST_BYTES / 2 ** 20}`,
-      );
-    }
-    free = end;
-    return address;
-  };
+  const instance = instantiateKernels<Kernels>(kernelsBinary, "game: exact evaluation");
+  const reserveBytes = (bytes: number): number => instance.reserve(bytes + SPARE_BYTES);
   const reserve = (length: number): Block => ({ address: reserveBytes(8 * length), length });
-  const view = ({ address, length }: Block) => new Float64Array(memory.buffer, address, length);
+  const view = ({ address, length }: Block) => new Float64Array(instance.buffer(), address, length);
 
   return {
-    kernels,
+    kernels: instance.kernels,
     reserve,
     keep(numbers) {
       const block = reserve(numbers.length);
@@ -147,16 +108,9 @@ export function kernelMemory(): KernelMemory {
     },
     keepIndices(indices) {
       const address = reserveBytes(4 * indices.length);
-      new Uint32Array(memory.buffer, address, indices.length).set(indices);
+      new Uint32Array(instance.buffer(), address, indices.length).set(indices);
       return address;
     },
     view,
   };
-}
-
-function bytesOf(base64: string): Uint8Array {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let k = 0; k < text.length; k++) bytes[k] = text.charCodeAt(k);
-  return bytes;
 }
