@@ -1,20 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { createRng } from "corral/random";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseRunSpec, train } from "./index.ts";
-import { killAndResume, lastingBytes } from "./testing/kill-and-resume.ts";
-import { resolve } from "./testing/shipped.ts";
-
-const resolver = fileURLToPath(new URL("testing/shipped.ts", import.meta.url));
-
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "corral-mappo-resume-"));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+import { expect, test } from "vitest";
+import { expectSameBytesWhenKilled } from "./testing/kill-and-resume.ts";
 
 /** Nine steps at a time leave episodes unfinished when a process is killed. */
 const quick = { hidden: 8, environments: 4, rolloutSteps: 9 };
@@ -47,20 +32,7 @@ test.each([
 ])(
   "MAPPO on $env, killed with SIGKILL again and again, finishes with the same bytes",
   async (values) => {
-    const spec = parseRunSpec(values);
-    const whole = join(folder, `${spec.env}-whole`);
-    const killed = join(folder, `${spec.env}-killed`);
-    expect((await train({ directory: whole, spec }, { resolve, now: () => 0 })).state).toBe("finished");
-    const ends = await killAndResume(resolver, killed, spec, {
-      kills: 4,
-      spread: 80,
-      rng: createRng(spec.seed),
-    });
-    expect(ends.at(-1)).toBe(0);
-    expect(ends.filter((end) => end === "SIGKILL").length).toBeGreaterThan(1);
-    const expected = lastingBytes(whole);
-    expect(expected["metrics.jsonl"].trimEnd().split("\n")).toHaveLength(9);
-    expect(lastingBytes(killed)).toEqual(expected);
+    expect(await expectSameBytesWhenKilled(values)).toHaveLength(9);
   },
   120_000,
 );

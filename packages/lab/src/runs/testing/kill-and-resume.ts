@@ -1,16 +1,19 @@
 import { fork } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Rng } from "corral/random";
-import type { RunSpec } from "../spec.ts";
-import type { RunEvent } from "../train.ts";
+import { createRng, type Rng } from "corral/random";
+import { expect } from "vitest";
+import { parseRunSpec, type RunSpec } from "../spec.ts";
+import { type RunEvent, train } from "../train.ts";
+import { resolve } from "./shipped.ts";
 
 /** The files whose bytes must not depend on how often a run was killed. */
-export const lastingFiles = ["metrics.jsonl", "parameters.safetensors", "policy.onnx"] as const;
+const lastingFiles = ["metrics.jsonl", "parameters.safetensors", "policy.onnx"] as const;
 
 /** How a process ends: by itself, or killed. */
-export type Kill =
+type Kill =
   /** It kills itself ahead of its `moment`-th change of the disk, or in the middle of the first write from there. */
   | { readonly kind: "disk"; readonly moment: number; readonly torn: boolean }
   /** The parent kills it when it reports the end of an iteration. */
@@ -22,7 +25,7 @@ export type Kill =
  * @param resolver path of a module that exports `resolve: ResolveRun`
  * @returns the signal that ended the process, or its exit code
  */
-export function trainInChild(
+function trainInChild(
   resolver: string,
   directory: string,
   spec: RunSpec,
@@ -75,4 +78,30 @@ export function lastingBytes(directory: string): Record<string, string> {
   return Object.fromEntries(
     lastingFiles.map((name) => [name, readFileSync(join(directory, name)).toString("latin1")]),
   );
+}
+
+/**
+ * Trains a run of what is shipped in one go, and again in processes that are killed with SIGKILL; expects both to leave
+ * the same bytes.
+ *
+ * @param values of the run's spec
+ * @returns lines of its metrics
+ */
+export async function expectSameBytesWhenKilled(values: unknown): Promise<string[]> {
+  const spec = parseRunSpec(values);
+  const folder = mkdtempSync(join(tmpdir(), "corral-kill-and-resume-"));
+  const [whole, killed] = ["whole", "killed"].map((name) => join(folder, name));
+  try {
+    expect((await train({ directory: whole, spec }, { resolve, now: () => 0 })).state).toBe("finished");
+    const resolver = fileURLToPath(new URL("shipped.ts", import.meta.url));
+    const rng = createRng(spec.seed);
+    const ends = await killAndResume(resolver, killed, spec, { kills: 4, spread: 80, rng });
+    expect(ends.at(-1)).toBe(0);
+    expect(ends.filter((end) => end === "SIGKILL").length).toBeGreaterThan(1);
+    const expected = lastingBytes(whole);
+    expect(lastingBytes(killed)).toEqual(expected);
+    return expected["metrics.jsonl"].trimEnd().split("\n");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
