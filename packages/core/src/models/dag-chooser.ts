@@ -1,3 +1,4 @@
+import { assignmentSolver } from "../structure/index.ts";
 import {
   add,
   compile,
@@ -11,7 +12,6 @@ import {
   unpack,
   type Variable,
 } from "../tensor/index.ts";
-import { assignmentSolver } from "./assignment.ts";
 import type { DagLearner, DagLearnerOptions } from "./dag-learner.ts";
 import { type DagBatch, type DagFacts, oneByOne } from "./dag-source.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createRng } from "../random/index.ts";
+import { assignmentSolver } from "../structure/index.ts";
 import { compile, gradients, loadEngine, mul, sum } from "../tensor/index.ts";
-import { assignmentSolver } from "./assignment.ts";
 import { dagChoices } from "./dag-chooser.ts";
 import { dagGradient } from "./dag-gradient.ts";
 import { dagLearner } from "./dag-learner.ts";

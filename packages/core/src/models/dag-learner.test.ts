@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createRng } from "../random/index.ts";
-import { topologicalOrderOf } from "../structure/index.ts";
+import { assignmentSolver, topologicalOrderOf } from "../structure/index.ts";
 import {
   compile,
   constant,
@@ -17,7 +17,6 @@ import {
   unpack,
   variable,
 } from "../tensor/index.ts";
-import { assignmentSolver } from "./assignment.ts";
 import { type DagChoices, dagChoices, dagChooser, learnedDagSource, writeChosenDags } from "./dag-chooser.ts";
 import { type DagLearnerOptions, dagLearner, sinkhorn } from "./dag-learner.ts";
 import { dagNoise } from "./dag-noise.ts";

@@ -14,6 +14,7 @@ export {
   agentSet,
   setSizes,
 } from "./agent-sets.ts";
+export { assignmentSolver } from "./assignment.ts";
 export {
   type BayesianNetwork,
   foldedNetwork,

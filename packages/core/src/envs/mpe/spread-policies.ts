@@ -1,10 +1,9 @@
 import { InputError } from "../../errors.ts";
+import { assignmentSolver } from "../../structure/index.ts";
 import type { ControlPolicy, ReferencePolicies } from "../control-policy.ts";
 import type { SpreadConfig } from "./spread.ts";
 import { inertia, timeStep } from "./world.ts";
 
-/** The search is over all sets of landmarks. */
-const mostAgents = 12;
 /** Force of a full push. */
 const acceleration = 5;
 /** How far a speed of 1 carries an agent that is left alone: `0.1 (1 + 0.75 + 0.75^2 + ...)`. */
@@ -20,29 +19,28 @@ export const spreadReferences = (config: SpreadConfig): ReferencePolicies => ({
  * Spread by assignment: at every step each agent is given one landmark so that all together have the least way to go, and heads for it
  * by the push after which it would come to rest nearest to it. Collisions are not avoided. Sees the whole state.
  *
- * @throws InputError for more than 12 agents, or when agents observe their neighbours only
+ * @throws InputError when agents observe their neighbours only
  */
 export function greedyAssignment(config: SpreadConfig): ControlPolicy {
   const { agents, actions: mode, agentNeighbours, landmarkNeighbours } = config;
-  if (agents > mostAgents) {
-    throw new InputError(`mpe/spread.agents: expected at most ${mostAgents} for assignments (got ${agents})`);
-  }
   if (agentNeighbours !== undefined || landmarkNeighbours !== undefined) {
     throw new InputError(
       "mpe/spread: assignments need every landmark in view, expected no neighbours settings",
     );
   }
-  const assign = createAssignment(agents);
-  const costs = new Float64Array(agents * agents);
+  const assign = assignmentSolver(agents);
+  const nearness = new Float64Array(agents * agents);
+  const landmarks = new Int32Array(agents);
   return (state, _step, _rng, actions) => {
     // The state is all observations: own velocity, own position, landmarks as seen from the agent, others, messages.
     const size = state.length / agents;
     const landmarkX = (i: number, landmark: number) => state[i * size + 4 + 2 * landmark];
     const landmarkY = (i: number, landmark: number) => state[i * size + 5 + 2 * landmark];
     for (let i = 0; i < agents; i++) {
-      for (let l = 0; l < agents; l++) costs[i * agents + l] = Math.hypot(landmarkX(i, l), landmarkY(i, l));
+      for (let l = 0; l < agents; l++)
+        nearness[i * agents + l] = -Math.hypot(landmarkX(i, l), landmarkY(i, l));
     }
-    const landmarks = assign(costs);
+    assign(nearness, 0, landmarks);
     for (let i = 0; i < agents; i++) {
       // What is left to go from where the agent would come to rest.
       const x = landmarkX(i, landmarks[i]) - coasting * state[i * size];
@@ -68,41 +66,4 @@ function push(x: number, y: number, actions: Float64Array, at: number): void {
   actions[at + 2] = Math.min(1, Math.max(0, x));
   actions[at + 3] = Math.min(1, Math.max(0, -y));
   actions[at + 4] = Math.min(1, Math.max(0, y));
-}
-
-/**
- * Finds the permutation of least cost, by dynamic programming: the least cost at which the first agents can share out a
- * set of landmarks follows from that of the sets with one less.
- *
- * @returns a function of costs `[N, N]` that returns the landmark of each agent, `[N]`
- */
-function createAssignment(agents: number): (costs: Float64Array) => Int32Array {
-  const sets = 2 ** agents;
-  const least = new Float64Array(sets);
-  const lastOf = new Int32Array(sets);
-  const assigned = new Int32Array(agents);
-  return (costs) => {
-    for (let set = 1; set < sets; set++) {
-      const agent = countBits(set) - 1;
-      least[set] = Number.POSITIVE_INFINITY;
-      for (let landmark = 0; landmark < agents; landmark++) {
-        if ((set & (1 << landmark)) === 0) continue;
-        const cost = least[set ^ (1 << landmark)] + costs[agent * agents + landmark];
-        if (cost >= least[set]) continue;
-        least[set] = cost;
-        lastOf[set] = landmark;
-      }
-    }
-    for (let set = sets - 1, agent = agents - 1; agent >= 0; agent--) {
-      assigned[agent] = lastOf[set];
-      set ^= 1 << lastOf[set];
-    }
-    return assigned;
-  };
-}
-
-function countBits(set: number): number {
-  let count = 0;
-  for (let rest = set; rest !== 0; rest &= rest - 1) count++;
-  return count;
 }

@@ -6,7 +6,7 @@
  * ones. Near a solution's scores its prices leave almost nothing to do.
  */
 export type AssignmentSolver = (
-  scores: Float32Array,
+  scores: Float32Array | Float64Array,
   which: number,
   out: Int32Array,
   prices?: Float64Array,
