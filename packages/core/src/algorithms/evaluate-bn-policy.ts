@@ -16,7 +16,7 @@ import {
   optimalValue,
   priceOfAnarchy,
 } from "../tabular/index.ts";
-import { endedEpisode, type Metrics } from "../training/index.ts";
+import { endedEpisode, type Metrics, type Rivals } from "../training/index.ts";
 
 /** DAG draws averaged over in every state where the DAG is random; evaluations then differ by about .001. */
 const DAG_DRAWS = 32;
@@ -35,6 +35,7 @@ const GREEDY: EvaluationMode = { evaluationDag: "likeliest", evaluationActions: 
  * Plays whole episodes side by side.
  *
  * @param look is shown the DAGs of all episodes at every step
+ * @param rivals who plays against it, in games that leave opponents to somebody else
  * @returns `eval/return` (mean), `eval/return-deviation` (population standard deviation over episodes),
  * `eval/length`, `eval/dag-density`, and `eval/return-<side>` of every side where there are such
  */
@@ -45,8 +46,10 @@ export async function playEpisodes(
   rng: Rng,
   mode: EvaluationMode = GREEDY,
   look?: (dags: DagBatch, copies: EnvBatch) => void,
+  rivals?: Rivals,
 ): Promise<Metrics> {
-  const copies = vectorise(env, episodes, rng.split("environments"));
+  const copies = vectorise(env, episodes, rng.split("environments"), { rivals: rivals !== undefined });
+  const opponents = await rivals?.against(copies);
   const { agents } = copies.spec;
   const actor = await policy.actorFor(episodes);
   const dags = policy.createDagWriter(episodes);
@@ -74,7 +77,8 @@ export async function playEpisodes(
     look?.(actor.dags, copies);
     density += meanDensity(actor.dags.parents, episodes, agents);
     await actor.run();
-    copies.step(actor.actions);
+    await opponents?.choose();
+    copies.step(actor.actions, opponents?.actions);
     for (let b = 0; b < episodes; b++) {
       if (lengths[b] > 0 || !endedEpisode(copies, b)) continue;
       returns[b] = copies.episodeReturns[b];
@@ -148,6 +152,7 @@ export async function seenEdges(
   episodes: number,
   rng: Rng,
   mode: EvaluationMode = GREEDY,
+  rivals?: Rivals,
 ): Promise<SeenEdges> {
   const { agents } = policy.actor.options;
   const seen = { edges: 0, statesWithEdges: 0, states: 0 };
@@ -167,7 +172,7 @@ export async function seenEdges(
   }
   // Where DAGs are random, one look at each state is not enough.
   if (model === undefined || policy.dagSource.randomness !== "none") {
-    await playEpisodes(policy, env, episodes, rng, mode, ({ parents }) => look(parents));
+    await playEpisodes(policy, env, episodes, rng, mode, ({ parents }) => look(parents), rivals);
   }
   return seen;
 }

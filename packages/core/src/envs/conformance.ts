@@ -1,5 +1,5 @@
 import { createRng, type Rng } from "../random/index.ts";
-import { maskSize } from "./actions.ts";
+import { drawActions, maskSize } from "./actions.ts";
 import { couplingProblem } from "./coupling-conformance.ts";
 import type { EnvFactory } from "./definition.ts";
 import type { ActionSpace, Env, EnvSpec, FiniteModel, Outcome, Scene } from "./env.ts";
@@ -76,6 +76,9 @@ export function checkEnv(factory: EnvFactory, options: ConformanceOptions = {}):
     );
     check("snapshot", (stream) => snapshotProblem(factory, episodes, stream));
     check("scene", (stream) => sceneProblem(factory(), stream));
+    if (factory().rivals !== undefined) {
+      check("rivals", (stream) => rivalProblem(factory, stream));
+    }
     if (factory().couplings !== undefined) {
       check("couplings", (stream) => couplingProblem(factory(), episodes, stream));
     }
@@ -233,6 +236,43 @@ function sidesProblem({ spec: { sides = [] }, sideRewards }: Env): string | unde
   if (rewards.length !== sides.length) return `${rewards.length} rewards for ${sides.length} sides`;
   const broken = rewards.findIndex((reward) => !Number.isFinite(reward));
   return broken < 0 ? undefined : `reward of side ${sides[broken]} is ${rewards[broken]}`;
+}
+
+/**
+ * Rivals are described, shown and paid as agents are; told to do the same, those of two copies with the same seed and team do.
+ */
+function rivalProblem(factory: EnvFactory, rng: Rng): string | undefined {
+  const { spec, names } = factory().rivals!;
+  const problem = specProblem(spec);
+  if (problem !== undefined) return problem;
+  if (names.length !== spec.agents) return `${names.length} names for ${spec.agents} rivals`;
+  const size = spec.agents * spec.observationSize;
+  const play = (): string => {
+    const env = factory();
+    const rivals = env.rivals!;
+    const [actions, theirs] = [rng.split("actions"), rng.split("theirs")];
+    const told = new Int32Array(spec.agents);
+    const seen: string[] = [];
+    env.reset(rng.split("env"));
+    for (let step = 0; step < spec.horizon; step++) {
+      drawActions(spec, theirs, told);
+      const { reward, terminated, truncated } = env.step(chooseActions(env, actions), told);
+      const own = Array.from(rivals.rewards());
+      const observed = new Float32Array(size + 2).fill(Number.NaN);
+      rivals.observe(observed, 1);
+      if (!observed.subarray(1, size + 1).every(Number.isFinite))
+        throw new Error("observations are not all finite");
+      if (!Number.isNaN(observed[0]) || !Number.isNaN(observed[size + 1]))
+        throw new Error("observe writes outside");
+      if (own.length !== spec.agents || !own.every(Number.isFinite))
+        throw new Error(`rewards are ${own.join()}`);
+      seen.push([reward, ...own, ...observed, portrait(env)].join());
+      if (terminated || truncated) break;
+    }
+    return seen.join("\n");
+  };
+  const [first, second] = [play(), play()];
+  return first === second ? undefined : "two copies whose rivals do the same differ";
 }
 
 function orderProblem(factory: EnvFactory, rng: Rng): string | undefined {

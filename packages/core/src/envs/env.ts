@@ -71,6 +71,21 @@ export interface Outcome {
   readonly success?: boolean;
 }
 
+/**
+ * Agents of a game that are not in the team and that the environment leaves to somebody else: a learner that trains them on
+ * their own rewards while the team learns.
+ */
+export interface RivalSide {
+  /** What they are called, `[R]`, for example `"eve_0"`. */
+  readonly names: readonly string[];
+  /** The game as it is to them alone: discrete actions, individual rewards, no state. */
+  readonly spec: EnvSpec;
+  /** Writes their observations, `[R, O]`. */
+  observe(out: Float32Array, at: number): void;
+  /** What the last step brought each of them, `[R]`. */
+  rewards(): ArrayLike<number>;
+}
+
 /** Everything an environment needs to go on exactly where it was, as JSON. */
 export type Snapshot = JsonValue;
 export type JsonValue =
@@ -152,8 +167,12 @@ export interface Env {
   readonly spec: EnvSpec;
   /** Starts an episode. The environment keeps `rng` and draws from it until the next reset. */
   reset(rng: Rng): void;
-  /** Plays one joint action. Calling it after the episode ended, or before `reset`, throws. */
-  step(actions: JointAction): Outcome;
+  /**
+   * Plays one joint action. Calling it after the episode ended, or before `reset`, throws.
+   *
+   * @param theirs what the rivals do, in games that have them; they play at random when it is left out
+   */
+  step(actions: JointAction, theirs?: JointAction): Outcome;
   /** Writes the observations of all agents, `[N, O]`. */
   observe(out: Float32Array, at: number): void;
   /** Writes the state, `[S]`. */
@@ -173,6 +192,8 @@ export interface Env {
    * whatever the team's reward is made of.
    */
   sideRewards?(): ArrayLike<number>;
+  /** The team's rivals, in games that leave them to somebody else. */
+  readonly rivals?: RivalSide;
   /** Writes 1 where the agent of the row sees the agent of the column now, `[N, N]`; of all other pairs 0. */
   visibility?(out: Uint8Array, at: number): void;
   /** Writes where agents stand now, x to the right and y downwards, `[N, 2]`. */

@@ -85,7 +85,7 @@ export {
   topKOptimalActions,
   topKReward,
 } from "./topk.ts";
-export { type EnvBatch, vectorise } from "./vectorise.ts";
+export { type EnvBatch, type Experiences, type RivalBatch, vectorise } from "./vectorise.ts";
 export type { WarehouseConfig } from "./warehouse.ts";
 export { type PlanningOptions, planWarehouse, type WarehousePlan } from "./warehouse-plan.ts";
 export { randomShares, sendNothing, uniformShares } from "./warehouse-policies.ts";

@@ -50,8 +50,8 @@ export function recordScenes(env: Env, start: Rng): SceneRecorder {
     moments.length = 0;
     look(0);
   };
-  env.step = (actions) => {
-    const outcome = step(actions);
+  env.step = (actions, theirs) => {
+    const outcome = step(actions, theirs);
     if (ended) return outcome;
     look(moments[moments.length - 1].reward + outcome.reward);
     ended = outcome.terminated || outcome.truncated;

@@ -2,14 +2,11 @@ import { InputError } from "../errors.ts";
 import type { Rng } from "../random/index.ts";
 import { jointActionSize, maskSize } from "./actions.ts";
 import type { EnvFactory } from "./definition.ts";
-import type { EnvSpec, JointAction, Snapshot } from "./env.ts";
+import type { Env, EnvSpec, JointAction, Snapshot } from "./env.ts";
 import { specProblem } from "./spec-problem.ts";
 
-/**
- * `B` copies of an environment stepped together over flat arrays, which stay the same objects for good: read or
- * copy them before the next step. A copy whose episode ends starts the next one at once.
- */
-export interface EnvBatch {
+/** What agents of `B` copies see, and what the last step brought them. The arrays stay the same objects for good. */
+export interface Experiences {
   readonly spec: EnvSpec;
   /** `B`. */
   readonly size: number;
@@ -19,8 +16,6 @@ export interface EnvBatch {
   readonly states: Float32Array;
   /** Present action masks, where the environment has them, `[B, sum_i n_i]`. */
   readonly available?: Uint8Array;
-  /** Present dependency scores, where the environment has them, `[B, N, N]`. */
-  readonly dependency?: Float32Array;
   /** Team rewards of the last step, `[B]`. */
   readonly rewards: Float64Array;
   /** Agents' rewards of the last step, where the game has them, `[B, N]`. */
@@ -35,6 +30,15 @@ export interface EnvBatch {
   readonly finalStates: Float32Array;
   /** Action masks at the end of the episode, where the environment has them; valid where one just ended. */
   readonly finalAvailable?: Uint8Array;
+}
+
+/**
+ * `B` copies of an environment stepped together over flat arrays: read or copy them before the next step. A copy whose
+ * episode ends starts the next one at once.
+ */
+export interface EnvBatch extends Experiences {
+  /** Present dependency scores, where the environment has them, `[B, N, N]`. */
+  readonly dependency?: Float32Array;
   /** Sum of team rewards of the episode that just ended; valid where one did, `[B]`. */
   readonly episodeReturns: Float64Array;
   /** Steps of the episode that just ended; valid where one did, `[B]`. */
@@ -43,11 +47,14 @@ export interface EnvBatch {
   readonly successes?: Uint8Array;
   /** Sum of each side's rewards of the episode that just ended, in games of several sides; valid where one did, `[B, sides]`. */
   readonly sideReturns?: Float64Array;
+  /** The same copies as the team's rivals see them, in games that leave these to somebody else. */
+  readonly rivals?: RivalBatch;
   /**
    * Plays one joint action in every copy.
    * @param actions `[B, N]`; the agents' vectors one after the other when an action space is not discrete
+   * @param theirs what the rivals do, where there are such, `[B, R]`
    */
-  step(actions: Int32Array | Float32Array): void;
+  step(actions: Int32Array | Float32Array, theirs?: Int32Array): void;
   /** Writes who sees whom now, where the environment says so, `[B, N, N]`. */
   visibility?(out: Uint8Array): void;
   /** Writes where agents stand now, where the environment says so, `[B, N, 2]`. */
@@ -57,18 +64,37 @@ export interface EnvBatch {
   restore(snapshot: Snapshot): void;
 }
 
+/** The rivals in a batch, whose rewards are each its own. */
+export interface RivalBatch extends Experiences {
+  /** What they are called, `[R]`. */
+  readonly names: readonly string[];
+  readonly individualRewards: Float64Array;
+}
+
 /**
  * Copies of an environment, already reset. Copy `b` draws from `rng.split(String(b))` for all its episodes.
  *
- * @throws InputError when what the environment says of itself contradicts itself
+ * @param options.rivals whether the caller plays the team's rivals, in games that leave these to somebody else
+ * @throws InputError when what the environment says of itself contradicts itself, and when it has rivals that nobody plays
  */
-export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch {
+export function vectorise(
+  factory: EnvFactory,
+  size: number,
+  rng: Rng,
+  options: { readonly rivals?: boolean } = {},
+): EnvBatch {
   if (!Number.isInteger(size) || size < 1) throw new Error(`vectorise: size is ${size}, expected at least 1`);
   const envs = Array.from({ length: size }, factory);
   const streams = envs.map((_, b) => rng.split(String(b)));
   const { spec } = envs[0];
   const problem = specProblem(spec);
   if (problem !== undefined) throw new InputError(`${spec.id}: ${problem}`);
+  if (envs[0].rivals !== undefined && !options.rivals) {
+    throw new InputError(
+      `${spec.id}: has opponents that learn (${envs[0].rivals.names.join(", ")}), which nobody trains or plays here; ` +
+        "expected opponents that do not learn, as under protocol=team",
+    );
+  }
   const observationsPerCopy = spec.agents * spec.observationSize;
   const actionsPerCopy = jointActionSize(spec);
   const masksPerCopy = maskSize(spec);
@@ -101,7 +127,10 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
     received.subarray(b * actionsPerCopy, (b + 1) * actionsPerCopy),
   );
 
+  const rivals = envs[0].rivals && rivalsOf(envs, terminated, truncated);
+
   const look = (b: number): void => {
+    rivals?.look(b);
     const env = envs[b];
     env.observe(observations, b * observationsPerCopy);
     env.state(states, b * spec.stateSize);
@@ -135,7 +164,8 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
     episodeLengths,
     successes,
     sideReturns,
-    step(actions) {
+    rivals: rivals?.batch,
+    step(actions, theirs) {
       if (actions.length !== received.length || !(actions instanceof ArrayType)) {
         throw new Error(
           `${spec.id}: expected the actions of ${size} copies as ${ArrayType.name} of length ${received.length}, ` +
@@ -143,9 +173,11 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
         );
       }
       received.set(actions);
+      rivals?.receive(theirs);
       for (let b = 0; b < size; b++) {
         const env = envs[b];
-        const outcome = env.step(actionsOf[b]);
+        const outcome = env.step(actionsOf[b], rivals?.actionsOf[b]);
+        rivals?.note(b);
         rewards[b] = outcome.reward;
         terminated[b] = outcome.terminated ? 1 : 0;
         truncated[b] = outcome.truncated ? 1 : 0;
@@ -162,6 +194,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
         if (outcome.terminated || outcome.truncated) {
           env.observe(finalObservations, b * observationsPerCopy);
           env.state(finalStates, b * spec.stateSize);
+          rivals?.noteEnd(b);
           if (finalAvailable !== undefined) env.available?.(finalAvailable, b * masksPerCopy);
           episodeReturns[b] = runningReturns[b];
           episodeLengths[b] = runningLengths[b];
@@ -196,6 +229,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
       ...(sideReturns === undefined ? {} : { runningSideReturns: [...runningSideReturns] }),
       rewards: [...rewards],
       individualRewards: individualRewards === undefined ? null : [...individualRewards],
+      ...(rivals === undefined ? {} : { rivals: rivals.snapshot() }),
       terminated: [...terminated],
       truncated: [...truncated],
       ended: envs.flatMap((_, b) =>
@@ -233,6 +267,7 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
       if (saved.runningSideReturns !== undefined) runningSideReturns.set(saved.runningSideReturns);
       rewards.set(saved.rewards);
       if (saved.individualRewards !== null) individualRewards?.set(saved.individualRewards);
+      if (saved.rivals !== undefined) rivals?.restore(saved.rivals);
       terminated.set(saved.terminated);
       truncated.set(saved.truncated);
       for (const end of saved.ended) {
@@ -247,6 +282,72 @@ export function vectorise(factory: EnvFactory, size: number, rng: Rng): EnvBatch
     },
   };
 }
+
+/** The rivals' arrays and what fills them. */
+function rivalsOf(envs: readonly Env[], terminated: Uint8Array, truncated: Uint8Array) {
+  const size = envs.length;
+  const sides = envs.map((env) => env.rivals!);
+  const { names, spec } = sides[0];
+  const problem = specProblem(spec) ?? (spec.stateSize === 0 ? undefined : "rivals have no state");
+  if (problem !== undefined) throw new InputError(`${spec.id}: ${problem}`);
+  const width = spec.agents * spec.observationSize;
+  const batch: RivalBatch = {
+    names,
+    spec,
+    size,
+    observations: new Float32Array(size * width),
+    states: new Float32Array(0),
+    rewards: new Float64Array(size),
+    individualRewards: new Float64Array(size * spec.agents),
+    terminated,
+    truncated,
+    finalObservations: new Float32Array(size * width),
+    finalStates: new Float32Array(0),
+  };
+  const { observations, rewards, individualRewards, finalObservations } = batch;
+  const received = new Int32Array(size * spec.agents);
+  return {
+    batch,
+    actionsOf: envs.map((_, b) => received.subarray(b * spec.agents, (b + 1) * spec.agents)),
+    receive(actions: Int32Array | undefined): void {
+      if (actions?.length !== received.length) {
+        throw new Error(
+          `${spec.id}: expected the actions of ${names.join(", ")} in ${size} copies, ${received.length} in all, ` +
+            `got ${actions?.length ?? "none"}`,
+        );
+      }
+      received.set(actions);
+    },
+    look: (b: number) => sides[b].observe(observations, b * width),
+    /** What the last step brought them in a copy. */
+    note(b: number): void {
+      const own = sides[b].rewards();
+      rewards[b] = 0;
+      for (let i = 0; i < spec.agents; i++) {
+        individualRewards[b * spec.agents + i] = own[i];
+        rewards[b] += own[i];
+      }
+    },
+    /** What they see as an episode ends in a copy. */
+    noteEnd: (b: number) => sides[b].observe(finalObservations, b * width),
+    snapshot: (): RivalSnapshot => ({
+      individualRewards: [...individualRewards],
+      rewards: [...rewards],
+      finalObservations: [...finalObservations],
+    }),
+    restore(saved: RivalSnapshot): void {
+      individualRewards.set(saved.individualRewards);
+      rewards.set(saved.rewards);
+      finalObservations.set(saved.finalObservations);
+    },
+  };
+}
+
+type RivalSnapshot = {
+  readonly individualRewards: readonly number[];
+  readonly rewards: readonly number[];
+  readonly finalObservations: readonly number[];
+};
 
 /** @throws InputError when an agent has no action that it may play */
 function expectPlayable(spec: EnvSpec, available: Uint8Array, at: number, step: number): void {
@@ -273,6 +374,7 @@ interface BatchSnapshot {
   readonly runningSideReturns?: readonly number[];
   readonly rewards: readonly number[];
   readonly individualRewards: readonly number[] | null;
+  readonly rivals?: RivalSnapshot;
   readonly terminated: readonly number[];
   readonly truncated: readonly number[];
   /** Copies whose episode ended in the last step, with what it ended on. */

@@ -1,4 +1,4 @@
-import type { EnvBatch } from "../envs/index.ts";
+import type { Experiences } from "../envs/index.ts";
 import { InputError } from "../errors.ts";
 import type { Replay } from "./replay.ts";
 import { writeMasks } from "./rollout.ts";
@@ -16,7 +16,7 @@ export interface SegmentRecorder {
 }
 
 export function segmentRecorder(
-  batch: EnvBatch,
+  batch: Experiences,
   replay: Replay,
   { truncationIsTerminal }: { readonly truncationIsTerminal: boolean },
 ): SegmentRecorder {

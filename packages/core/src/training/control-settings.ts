@@ -94,6 +94,7 @@ export const controlSettings = (defaults: ControlDefaults) =>
       .default(defaults.actionPenalty)
       .describe("Weight in the actors' loss of the mean square of what their last layer gives"),
     rewardScale: z.number().positive().default(1).describe("Factor on rewards in critics' targets"),
+    rivals: offPolicySettings.rivals,
   }) as const;
 
 export interface ControlDefaults {

@@ -72,6 +72,7 @@ export {
   onPolicyLearner,
   onPolicySettings,
 } from "./on-policy.ts";
+export { createRivals, type RivalState, type Rivals, rivalSettings } from "./rivals.ts";
 export { samplingPolicy } from "./sampling-policy.ts";
 export {
   bootstraps,

@@ -1,4 +1,4 @@
-import { type EnvFactory, vectorise } from "../envs/index.ts";
+import { type EnvBatch, type EnvFactory, vectorise } from "../envs/index.ts";
 import { writeMasks } from "../learn/index.ts";
 import type { Rng } from "../random/index.ts";
 import { endedEpisode, type Metrics } from "./algorithm.ts";
@@ -29,6 +29,14 @@ export interface JointPolicy<Actions extends Int32Array | Float32Array = Int32Ar
 
 export type AnyJointPolicy = JointPolicy<Int32Array | Float32Array>;
 
+/** Those who play against the team in a batch of copies: let them `choose`, then step with their actions too. */
+export interface Opponents {
+  /** Result, `[B, R]`. */
+  readonly actions: Int32Array;
+  /** For the present moment. */
+  choose(): Promise<void>;
+}
+
 /** Makes a copy's memory that of an episode's beginning. */
 export function forget({ memory }: AnyJointPolicy, copy: number, copies: number): void {
   for (const values of Object.values(memory)) {
@@ -48,6 +56,7 @@ export const evaluationCopies = (episodes: number): number => Math.min(episodes,
  * episodes do not count more often.
  *
  * @param policy of `evaluationCopies(episodes)` copies
+ * @param rivals who plays against it, in games that leave opponents to somebody else
  * @returns `eval/return` (mean), `eval/return-deviation` (population standard deviation over episodes), `eval/length`,
  * `eval/success` (share of episodes) where the game says what success is, and `eval/return-<side>` of every side where there are
  * such
@@ -57,9 +66,11 @@ export async function evaluateGreedily(
   env: EnvFactory,
   episodes: number,
   rng: Rng,
+  rivals?: { against(batch: EnvBatch): Promise<Opponents> },
 ): Promise<Metrics> {
   const copies = evaluationCopies(episodes);
-  const batch = vectorise(env, copies, rng.split("environments"));
+  const batch = vectorise(env, copies, rng.split("environments"), { rivals: rivals !== undefined });
+  const opponents = await rivals?.against(batch);
   const left = Int32Array.from({ length: copies }, (_, b) => Math.ceil((episodes - b) / copies));
   const returns: number[] = [];
   let lengths = 0;
@@ -71,7 +82,8 @@ export async function evaluateGreedily(
     policy.observations.set(batch.observations);
     if (policy.available !== undefined) writeMasks(batch, policy.available);
     await policy.choose();
-    batch.step(policy.actions);
+    await opponents?.choose();
+    batch.step(policy.actions, opponents?.actions);
     for (let b = 0; b < copies; b++) {
       if (!endedEpisode(batch, b)) continue;
       forget(policy, b, copies);

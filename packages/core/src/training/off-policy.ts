@@ -45,6 +45,7 @@ import {
   savedVariables,
 } from "./learner-state.ts";
 import { meanMetrics } from "./metrics.ts";
+import { createRivals, type RivalState, rivalSettings } from "./rivals.ts";
 
 /** Settings that every off-policy algorithm has, to be spread into its schema; defaults are those of PyMARL. */
 export const offPolicySettings = {
@@ -122,6 +123,7 @@ export const offPolicySettings = {
     .boolean()
     .default(false)
     .describe("Shift and scale replayed rewards to mean 0 and deviation 1, as EPyMARL does"),
+  ...rivalSettings,
 } as const;
 
 export type OffPolicyConfig = z.output<z.ZodObject<typeof offPolicySettings>>;
@@ -203,7 +205,7 @@ export async function offPolicyLearner(
   hasMemory: boolean,
   build: (plan: OffPolicyPlan) => Promise<OffPolicyParts>,
 ): Promise<Learner> {
-  const batch = vectorise(env, config.environments, rng.split("environments"));
+  const batch = vectorise(env, config.environments, rng.split("environments"), { rivals: true });
   const { spec, size } = batch;
   if (hasMemory && config.replayUnit === "transition") {
     throw new InputError(
@@ -217,6 +219,7 @@ export async function offPolicyLearner(
   const segments = createSegments(shape, config.batchSize * minibatches);
   const recorder = segmentRecorder(batch, replay, config);
   const parts = await build({ segments, shape, batch });
+  const rivals = await createRivals(name, batch, config.rivals, rng.split("rivals"));
   const policy = await parts.createPolicy(size);
   const evaluators = sizedPrograms((copies: number) => parts.createPolicy(copies));
   const rewards = rewardStandardiser();
@@ -239,8 +242,10 @@ export async function offPolicyLearner(
       if (policy.available !== undefined) writeMasks(batch, policy.available);
       recorder.before();
       await policy.choose({ epsilon: epsilonAt(steps), rng: streams.exploration });
-      batch.step(policy.actions);
+      await rivals?.choose();
+      batch.step(policy.actions, rivals?.actions);
       recorder.after(policy.actions);
+      await rivals?.learn();
       steps += size;
       for (let b = 0; b < size; b++) {
         if (!endedEpisode(batch, b)) continue;
@@ -270,7 +275,7 @@ export async function offPolicyLearner(
 
   return {
     stepsPerIteration: config.cycles * rolloutSteps * size,
-    facts: { ...parts.facts, replayUnit: unit },
+    facts: { ...parts.facts, replayUnit: unit, ...(rivals && { rivals: rivals.facts }) },
     async iterate() {
       const ended = { count: 0, returns: 0, successes: 0 };
       const updates: Metrics[] = [];
@@ -301,10 +306,11 @@ export async function offPolicyLearner(
         "train/epsilon": epsilon,
         "train/updates": updates.length,
         ...(updates.length === 0 ? {} : meanMetrics(updates)),
+        ...rivals?.metrics(),
       };
     },
     async evaluate(count, stream) {
-      return evaluateGreedily(await evaluators.for(evaluationCopies(count)), env, count, stream);
+      return evaluateGreedily(await evaluators.for(evaluationCopies(count)), env, count, stream, rivals);
     },
     snapshot: () => ({
       tensors: {
@@ -314,6 +320,7 @@ export async function offPolicyLearner(
         ),
         ...replay.tensors(),
         ...recorder.tensors(),
+        ...rivals?.tensors(),
       },
       json: {
         steps,
@@ -323,6 +330,7 @@ export async function offPolicyLearner(
         replay: replay.state(),
         rewards: rewards.state(),
         streams: savedStreams(streams),
+        ...(rivals && { rivals: rivals.state() }),
       },
     }),
     restore({ tensors, json }) {
@@ -335,6 +343,7 @@ export async function offPolicyLearner(
       batch.restore(saved.batch);
       rewards.restore(saved.rewards);
       restoreStreams(streams, saved.streams);
+      if (saved.rivals !== undefined) rivals?.restore(saved.rivals, tensors);
     },
     parameters: () => parametersOf(parts.parameters),
     exportPolicy: parts.exportPolicy,
@@ -343,6 +352,7 @@ export async function offPolicyLearner(
     async dispose() {
       await policy.dispose();
       await evaluators.dispose();
+      await rivals?.dispose();
       await parts.dispose();
     },
   };
@@ -356,6 +366,7 @@ interface SavedState {
   readonly replay: ReplayState;
   readonly rewards: RewardStandardiserState;
   readonly streams: Readonly<Record<string, RngState>>;
+  readonly rivals?: RivalState;
 }
 
 /** Moves targets by a share of their distance to what they follow; a share of 1 copies. */

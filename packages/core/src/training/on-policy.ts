@@ -59,6 +59,7 @@ import {
   savedVariables,
 } from "./learner-state.ts";
 import { meanMetrics } from "./metrics.ts";
+import { createRivals, type RivalConfig, type RivalState, rivalSettings } from "./rivals.ts";
 import type { SamplingPolicies } from "./sampling-policy.ts";
 
 /** Settings that every on-policy algorithm has, to be spread into its schema, with the algorithm's own defaults. */
@@ -123,6 +124,7 @@ export const onPolicySettings = (defaults: {
       .positive()
       .default(defaults.maxGradientNorm)
       .describe("Global norm that gradients are clipped to"),
+    ...rivalSettings,
   }) as const;
 
 export interface OnPolicyConfig {
@@ -140,6 +142,7 @@ export interface OnPolicyConfig {
   readonly finalLearningRate?: number;
   readonly adamEpsilon: number;
   readonly maxGradientNorm: number;
+  readonly rivals?: RivalConfig;
 }
 
 /** Samples in memory, as inputs of a program that learns from them. */
@@ -223,7 +226,7 @@ export async function onPolicyLearner(
   config: OnPolicyConfig,
   build: (plan: OnPolicyPlan) => Promise<OnPolicyParts>,
 ): Promise<Learner> {
-  const batch = vectorise(env, config.environments, rng.split("environments"));
+  const batch = vectorise(env, config.environments, rng.split("environments"), { rivals: true });
   const { spec, size } = batch;
   const steps = config.rolloutSteps || spec.horizon;
   const count = steps * size;
@@ -242,6 +245,7 @@ export async function onPolicyLearner(
   const shape = segmentShape(batch, "transition");
   const minibatch = sampleInputs(shape, count / config.minibatches);
   const parts = await build({ samples: minibatch, shape, spec });
+  const rivals = await createRivals(name, batch, config.rivals, rng.split("rivals"));
   const policy = await parts.policy.create(size);
   const evaluators = sizedPrograms((copies: number) => parts.policy.create(copies));
   const critic = await compile(engine, {
@@ -294,7 +298,9 @@ export async function onPolicyLearner(
       rollout.actions.values.set(policy.actions, t * policy.actions.length);
       rollout.logProbabilities.values.set(policy.logProbabilities, t * policy.actions.length);
 
-      batch.step(policy.actions);
+      await rivals?.choose();
+      batch.step(policy.actions, rivals?.actions);
+      await rivals?.learn();
       rewards.set(batch.rewards, at);
       const cut = batch.truncated.some((truncated, b) => truncated === 1 && batch.terminated[b] === 0);
       const final = cut ? await valuesOf(batch.finalObservations) : undefined;
@@ -341,26 +347,28 @@ export async function onPolicyLearner(
 
   return {
     stepsPerIteration: count,
-    facts: parts.facts,
+    facts: { ...parts.facts, ...(rivals && { rivals: rivals.facts }) },
     async iterate() {
       const collected = await collect();
       estimateAdvantages();
       try {
-        return { ...collected, ...(await improve()) };
+        return { ...collected, ...(await improve()), ...rivals?.metrics() };
       } catch (error) {
         if (error instanceof NonFiniteError) throw new DivergenceError(error.quantity, error.value);
         throw error;
       }
     },
     async evaluate(episodes, stream) {
-      return evaluateGreedily(await evaluators.for(evaluationCopies(episodes)), env, episodes, stream);
+      const evaluator = await evaluators.for(evaluationCopies(episodes));
+      return evaluateGreedily(evaluator, env, episodes, stream, rivals);
     },
     snapshot: () => ({
-      tensors: savedVariables(parts.variables),
+      tensors: { ...savedVariables(parts.variables), ...rivals?.tensors() },
       json: {
         taken,
         batch: batch.snapshot(),
         streams: savedStreams(streams),
+        ...(rivals && { rivals: rivals.state() }),
       },
     }),
     restore({ tensors, json }) {
@@ -369,6 +377,7 @@ export async function onPolicyLearner(
       taken = saved.taken;
       batch.restore(saved.batch);
       restoreStreams(streams, saved.streams);
+      if (saved.rivals !== undefined) rivals?.restore(saved.rivals, tensors);
     },
     parameters: () => parametersOf(parts.parameters),
     exportPolicy: parts.policy.export,
@@ -377,6 +386,7 @@ export async function onPolicyLearner(
       await policy.dispose();
       await evaluators.dispose();
       await critic.dispose();
+      await rivals?.dispose();
       await parts.dispose();
     },
   };
@@ -386,6 +396,7 @@ interface SavedState {
   readonly taken: number;
   readonly batch: Snapshot;
   readonly streams: Readonly<Record<string, RngState>>;
+  readonly rivals?: RivalState;
 }
 
 /** Brings the advantages `[T, B]` of every stretch between ends of episodes to mean 0 and deviation 1. */

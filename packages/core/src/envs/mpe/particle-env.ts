@@ -1,7 +1,9 @@
 import { InputError } from "../../errors.ts";
 import type { Rng } from "../../random/index.ts";
+import { actionCheck } from "../actions.ts";
 import type { ActionSpace, Env, EnvSpec, JointAction, Snapshot } from "../env.ts";
 import { createEpisode } from "../episode.ts";
+import { createObservations } from "./observations.ts";
 import { towardsX, towardsY } from "./opponents.ts";
 import type { Scenario } from "./scenario.ts";
 import { particleScene } from "./scene.ts";
@@ -44,27 +46,30 @@ const moves = 5;
  * @param game what the environment is called, with the version of the public suite
  */
 export function createParticleEnv(game: string, scenario: Scenario, config: ParticleConfig): ParticleEnv {
-  const { world, landmarkRange, observationSizes, secrets, sees, observe, reward, sides, ending } = scenario;
+  const { world, landmarkRange, secrets, sees, reward, sides, ending } = scenario;
   const { protocol, actions: mode, rewards: sharing, integrator, horizon } = config;
   const { agents, entities, x, y } = world;
   const everybody = Array.from({ length: agents }, (_, i) => i);
-  const members = sides !== undefined && protocol === "team" ? sides.team : everybody;
+  const members = sides !== undefined && protocol !== "joint" ? sides.team : everybody;
+  const others = everybody.filter((i) => !members.includes(i));
   const team = Int32Array.from(members);
-  const rivals = Int32Array.from(everybody.filter((i) => !members.includes(i)));
+  const rivals = Int32Array.from(others);
   const script = sides?.script ?? (() => 0);
-  const opponents = config.opponents ?? "scripted";
+  // Whoever learns is told from outside what to do; where nobody says so, chance does.
+  const opponents = protocol === "mixed" ? "random" : (config.opponents ?? "scripted");
   const choices = Int32Array.from(everybody, (i) => choicesOf(world, i));
   const continuous = mode === "continuous";
   const numbers = Int32Array.from(everybody, (i) => numbersOf(world, i));
 
-  const sizes = members.map((i) => observationSizes[i]);
+  const seen = createObservations(scenario, members);
+  const views = seen.values;
   const spec: EnvSpec = {
-    id: `${game} (${rivals.length === 0 ? "joint" : `team against ${opponents}`}, ${sharing})`,
+    id: `${game} (${matchOf(protocol, opponents)}, ${sharing})`,
     version: 1,
     agents: team.length,
-    observationSize: Math.max(...sizes),
-    observationSizes: sizes,
-    stateSize: sizes.reduce((sum, size) => sum + size, 0),
+    observationSize: seen.longest,
+    observationSizes: seen.sizes,
+    stateSize: views.length,
     actions: members.map(
       (i): ActionSpace =>
         continuous
@@ -78,11 +83,12 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
     ...(sides === undefined ? {} : { sides: ["adversaries", "good-agents"] }),
   };
   const episode = createEpisode(spec);
-  const views = new Float64Array(spec.stateSize);
-  const begin = new Int32Array(team.length + 1);
-  for (let k = 0; k < team.length; k++) begin[k + 1] = begin[k] + sizes[k];
   const played = new Int32Array(rivals.length);
   const ownRewards = new Float64Array(agents);
+  const side =
+    protocol === "mixed"
+      ? createRivalSide(spec.id, scenario, others, choices, horizon, ownRewards)
+      : undefined;
   const teamRewards = new Float64Array(team.length);
   const sideRewards = new Float64Array(2);
   // What a step came to. The episode is not told the reward, as a real number that is passed on may be boxed.
@@ -95,13 +101,15 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
   };
 
   const look = (): void => {
-    for (let k = 0; k < team.length; k++) observe(team[k], views, begin[k]);
+    seen.look();
+    side?.look();
   };
 
-  const playOpponents = (rng: Rng): void => {
+  const playOpponents = (rng: Rng, told: JointAction | undefined): void => {
     // All of them choose before any of them acts.
     for (let k = 0; k < rivals.length; k++) {
-      if (opponents === "scripted") played[k] = script(rivals[k]);
+      if (told !== undefined) played[k] = told[k];
+      else if (opponents === "scripted") played[k] = script(rivals[k]);
       else played[k] = opponents === "random" ? rng.integer(choices[rivals[k]]) : 0;
     }
     for (let k = 0; k < rivals.length; k++) choose(world, rivals[k], played[k]);
@@ -148,9 +156,10 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
       world.messages.fill(0);
       look();
     },
-    step(actions) {
+    step(actions, theirs) {
       episode.admit(actions);
-      if (rivals.length > 0) playOpponents(episode.rng);
+      if (theirs !== undefined) side?.check(theirs, episode.time);
+      if (rivals.length > 0) playOpponents(episode.rng, side && theirs);
       playTeam(actions);
       advance(world, integrator);
       reward(ownRewards);
@@ -168,15 +177,7 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
       if (ending !== undefined) outcome.success = success || last ? success : undefined;
       return outcome;
     },
-    observe(out, at) {
-      const { observationSize } = spec;
-      for (let k = 0; k < team.length; k++) {
-        let to = at + k * observationSize;
-        const end = to + observationSize;
-        for (let from = begin[k]; from < begin[k + 1]; from++) out[to++] = views[from];
-        while (to < end) out[to++] = 0;
-      }
-    },
+    observe: seen.write,
     state(out, at) {
       for (let k = 0; k < views.length; k++) out[at + k] = views[k];
     },
@@ -189,6 +190,7 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
             return sideRewards;
           },
         }),
+    ...(side === undefined ? {} : { rivals: side }),
     positions(out, at) {
       for (let k = 0; k < team.length; k++) {
         out[at + 2 * k] = x[team[k]];
@@ -232,6 +234,48 @@ export function createParticleEnv(game: string, scenario: Scenario, config: Part
       episode.restore(saved.episode);
     },
     scene: () => particleScene(scenario),
+  };
+}
+
+/** Who meets whom, for the environment's name. */
+function matchOf(protocol: ParticleConfig["protocol"], opponents: string): string {
+  if (protocol === "mixed") return "mixed: team against Q-learners";
+  return protocol === "joint" ? protocol : `team against ${opponents}`;
+}
+
+/** The opponents of the team, to be played by somebody else. */
+function createRivalSide(
+  id: string,
+  scenario: Scenario,
+  agents: readonly number[],
+  choices: ArrayLike<number>,
+  horizon: number,
+  ownRewards: Float64Array,
+) {
+  const seen = createObservations(scenario, agents);
+  const spec: EnvSpec = {
+    id: `${id}: opponents`,
+    version: 1,
+    agents: agents.length,
+    observationSize: seen.longest,
+    observationSizes: seen.sizes,
+    stateSize: 0,
+    actions: agents.map((i) => ({ kind: "discrete", n: choices[i] })),
+    horizon,
+    rewards: "individual",
+    sharedObservation: false,
+  };
+  const rewards = new Float64Array(agents.length);
+  return {
+    names: agents.map((i) => scenario.world.bodies[i].name),
+    spec,
+    look: seen.look,
+    observe: seen.write,
+    rewards() {
+      for (let k = 0; k < rewards.length; k++) rewards[k] = ownRewards[agents[k]];
+      return rewards;
+    },
+    check: actionCheck(spec),
   };
 }
 

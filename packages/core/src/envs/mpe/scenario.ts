@@ -32,7 +32,7 @@ export interface Goal {
 export interface Sides {
   /** How many of the agents, the first ones, are adversaries; the others are good agents. */
   readonly adversaries: number;
-  /** Agents that learn under `protocol=team`, in increasing order; the others are their opponents. */
+  /** Agents of the team under `protocol=team` and `mixed`, in increasing order; the others are their opponents. */
   readonly team: readonly number[];
   /** The discrete action of an opponent that follows its script. */
   script(opponent: number): number;

@@ -29,10 +29,11 @@ export const cooperativeSettings = {
 /** Settings of every game of two sides. */
 export const opposedSettings = {
   protocol: z
-    .enum(["joint", "team"])
+    .enum(["joint", "team", "mixed"])
     .default("joint")
     .describe(
-      "joint: one team of everybody, both sides; team: one side, against opponents that do not learn",
+      "joint: one team of everybody, both sides; team: one side, against opponents that do not learn; mixed: the same side, " +
+        "against independent Q-learners that train at the same time on their own rewards",
     ),
   opponents: z
     .enum(["scripted", "random", "noop"])
@@ -43,7 +44,7 @@ export const opposedSettings = {
 
 /** What is common to the settings of all games. */
 export interface ParticleConfig {
-  readonly protocol: "joint" | "team";
+  readonly protocol: "joint" | "team" | "mixed";
   readonly opponents?: "scripted" | "random" | "noop";
   readonly actions: "discrete" | "continuous";
   readonly rewards: "sum" | "mean" | "individual";
@@ -51,18 +52,14 @@ export interface ParticleConfig {
   readonly horizon: number;
 }
 
-/** To be given to `superRefine`: opponents play under `protocol=team` only. */
+/** To be given to `superRefine`: only under `protocol=team` is there a choice of opponents. */
 export function refuseIdleOpponents(
   { protocol, opponents }: Pick<ParticleConfig, "protocol" | "opponents">,
   { addIssue }: { readonly addIssue: (issue: { code: "custom"; path: string[]; message: string }) => void },
 ): void {
-  if (protocol === "joint" && opponents !== undefined) {
-    addIssue({
-      code: "custom",
-      path: ["opponents"],
-      message: "expected protocol=team beside it: under joint everybody learns",
-    });
-  }
+  if (protocol === "team" || opponents === undefined) return;
+  const why = protocol === "joint" ? "under joint everybody learns" : "under mixed they are Q-learners";
+  addIssue({ code: "custom", path: ["opponents"], message: `expected protocol=team beside it: ${why}` });
 }
 
 /** How many there are of something that there must be. */
