@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { defineParticleEnv } from "./define-particle-env.ts";
-import { grey, landmarks } from "./landmarks.ts";
 import type { Scenario } from "./scenario.ts";
 import { cooperativeSettings, localRatio } from "./settings.ts";
 import { putColour, putMessage, putOffsets, putVelocity } from "./views.ts";
@@ -37,13 +36,19 @@ function createReference({ localRatio: ratio }: ReferenceConfig): Scenario {
     Array.from({ length: 2 }, (_, k) => ({
       name: `agent_${k}`,
       kind: "agent",
-      colour: grey,
+      colour: [0.25, 0.25, 0.25],
       size: 0.05,
       collides: false,
       moves: true,
       speaks: true,
     })),
-    landmarks(colours, 0.05),
+    colours.map((colour, k) => ({
+      name: `landmark ${k}`,
+      kind: "landmark",
+      colour,
+      size: 0.05,
+      collides: false,
+    })),
   );
   const { agents, entities } = world;
   // What each agent knows: the landmark of the other.

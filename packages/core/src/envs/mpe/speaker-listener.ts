@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { defineParticleEnv } from "./define-particle-env.ts";
-import { grey, landmarks } from "./landmarks.ts";
 import type { Scenario } from "./scenario.ts";
 import { cooperativeSettings } from "./settings.ts";
 import { putColour, putMessage, putOffsets, putVelocity } from "./views.ts";
@@ -38,7 +37,7 @@ function createSpeakerListener(): Scenario {
       {
         name: "speaker_0",
         kind: "agent",
-        colour: grey,
+        colour: [0.25, 0.25, 0.25],
         size: 0.075,
         collides: false,
         moves: false,
@@ -54,7 +53,13 @@ function createSpeakerListener(): Scenario {
         speaks: false,
       },
     ],
-    landmarks(colours, 0.04),
+    colours.map((colour, k) => ({
+      name: `landmark ${k}`,
+      kind: "landmark",
+      colour,
+      size: 0.04,
+      collides: false,
+    })),
   );
   const { agents, entities } = world;
   const secrets = new Int32Array(1);

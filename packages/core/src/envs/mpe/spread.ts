@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { defineParticleEnv } from "./define-particle-env.ts";
-import { grey, landmarks } from "./landmarks.ts";
 import type { Scenario } from "./scenario.ts";
 import { cooperativeSettings, count, localRatio, sightSettings, terminateOnSuccess } from "./settings.ts";
 import { createSight } from "./sight.ts";
@@ -51,7 +50,13 @@ function createSpread(config: SpreadConfig): Scenario {
       moves: true,
       speaks: false,
     })),
-    landmarks(new Array(agents).fill(grey), 0.05),
+    Array.from({ length: agents }, (_, k) => ({
+      name: `landmark ${k}`,
+      kind: "landmark",
+      colour: [0.25, 0.25, 0.25],
+      size: 0.05,
+      collides: false,
+    })),
   );
   const sight = createSight(world, config);
   // From each landmark to its nearest agent.
