@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineParticleEnv } from "./define-particle-env.ts";
+import { grey, landmarks } from "./landmarks.ts";
 import { guard } from "./opponents.ts";
 import type { Scenario } from "./scenario.ts";
 import { count, opposedSettings, refuseIdleOpponents, sightSettings } from "./settings.ts";
@@ -49,13 +50,7 @@ function createAdversary(config: AdversaryConfig): Scenario {
       moves: true,
       speaks: false,
     })),
-    Array.from({ length: goodAgents }, (_, k) => ({
-      name: `landmark ${k}`,
-      kind: "landmark",
-      colour: [0.25, 0.25, 0.25],
-      size: 0.08,
-      collides: false,
-    })),
+    landmarks(new Array(goodAgents).fill(grey), 0.08),
   );
   const sight = createSight(world, config);
   const size = 2 * sight.landmarks.length + 2 * sight.agents.length;

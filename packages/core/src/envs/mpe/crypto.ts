@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { defineParticleEnv } from "./define-particle-env.ts";
+import { grey, landmarks } from "./landmarks.ts";
 import { echo } from "./opponents.ts";
 import type { Scenario } from "./scenario.ts";
 import { opposedSettings, refuseIdleOpponents } from "./settings.ts";
 import { putMessage, putOneHot } from "./views.ts";
-import { type AgentBody, createWorld } from "./world.ts";
+import { type AgentBody, type Colour, createWorld } from "./world.ts";
 
 export const cryptoConfig = z.strictObject(opposedSettings).superRefine(refuseIdleOpponents);
 
@@ -12,6 +13,11 @@ const eve = 0;
 const bob = 1;
 const alice = 2;
 const words = 4;
+
+const colours: readonly Colour[] = [
+  [0.75, 0.25, 0.25],
+  [0.25, 0.25, 0.75],
+];
 
 /**
  * Alice tells Bob which of two landmarks it is, in words that Eve hears too; a key, also one of the landmarks, is known to Alice
@@ -34,13 +40,7 @@ function createCrypto(): Scenario {
   const world = createWorld(
     words,
     [person("eve_0"), person("bob_0"), person("alice_0")],
-    Array.from({ length: 2 }, (_, k) => ({
-      name: `landmark ${k}`,
-      kind: "landmark",
-      colour: k === 0 ? [0.75, 0.25, 0.25] : [0.25, 0.25, 0.75],
-      size: 0.05,
-      collides: false,
-    })),
+    landmarks(colours, 0.05),
   );
   const { agents, messages } = world;
   // The landmark that is told, and the key.
@@ -85,7 +85,7 @@ function person(name: "eve_0" | "bob_0" | "alice_0"): AgentBody {
   return {
     name,
     kind: name === "eve_0" ? "adversary" : "agent",
-    colour: name === "eve_0" ? [0.75, 0.25, 0.25] : [0.25, 0.25, 0.25],
+    colour: name === "eve_0" ? [0.75, 0.25, 0.25] : grey,
     size: 0.05,
     collides: false,
     moves: false,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineParticleEnv } from "./define-particle-env.ts";
+import { grey, landmarks } from "./landmarks.ts";
 import { guard } from "./opponents.ts";
 import type { Scenario } from "./scenario.ts";
 import { opposedSettings, refuseIdleOpponents } from "./settings.ts";
@@ -52,20 +53,14 @@ function createPush(): Scenario {
       {
         name: "agent_0",
         kind: "agent",
-        colour: [0.25, 0.25, 0.25],
+        colour: grey,
         size: 0.05,
         collides: true,
         moves: true,
         speaks: false,
       },
     ],
-    colours.map((colour, k) => ({
-      name: `landmark ${k}`,
-      kind: "landmark",
-      colour,
-      size: 0.05,
-      collides: false,
-    })),
+    landmarks(colours, 0.05),
   );
   const { agents, entities } = world;
   const secrets = new Int32Array(1);

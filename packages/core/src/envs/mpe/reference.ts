@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineParticleEnv } from "./define-particle-env.ts";
+import { grey, landmarks } from "./landmarks.ts";
 import type { Scenario } from "./scenario.ts";
 import { cooperativeSettings, localRatio } from "./settings.ts";
 import { putColour, putMessage, putOffsets, putVelocity } from "./views.ts";
@@ -36,19 +37,13 @@ function createReference({ localRatio: ratio }: ReferenceConfig): Scenario {
     Array.from({ length: 2 }, (_, k) => ({
       name: `agent_${k}`,
       kind: "agent",
-      colour: [0.25, 0.25, 0.25],
+      colour: grey,
       size: 0.05,
       collides: false,
       moves: true,
       speaks: true,
     })),
-    colours.map((colour, k) => ({
-      name: `landmark ${k}`,
-      kind: "landmark",
-      colour,
-      size: 0.05,
-      collides: false,
-    })),
+    landmarks(colours, 0.05),
   );
   const { agents, entities } = world;
   // What each agent knows: the landmark of the other.

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineParticleEnv } from "./define-particle-env.ts";
+import { grey, landmarks } from "./landmarks.ts";
 import type { Scenario } from "./scenario.ts";
 import { cooperativeSettings } from "./settings.ts";
 import { putColour, putMessage, putOffsets, putVelocity } from "./views.ts";
@@ -37,7 +38,7 @@ function createSpeakerListener(): Scenario {
       {
         name: "speaker_0",
         kind: "agent",
-        colour: [0.25, 0.25, 0.25],
+        colour: grey,
         size: 0.075,
         collides: false,
         moves: false,
@@ -53,13 +54,7 @@ function createSpeakerListener(): Scenario {
         speaks: false,
       },
     ],
-    colours.map((colour, k) => ({
-      name: `landmark ${k}`,
-      kind: "landmark",
-      colour,
-      size: 0.04,
-      collides: false,
-    })),
+    landmarks(colours, 0.04),
   );
   const { agents, entities } = world;
   const secrets = new Int32Array(1);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineParticleEnv } from "./define-particle-env.ts";
+import { grey, landmarks } from "./landmarks.ts";
 import type { Scenario } from "./scenario.ts";
 import { cooperativeSettings, count, localRatio, sightSettings, terminateOnSuccess } from "./settings.ts";
 import { createSight } from "./sight.ts";
@@ -50,13 +51,7 @@ function createSpread(config: SpreadConfig): Scenario {
       moves: true,
       speaks: false,
     })),
-    Array.from({ length: agents }, (_, k) => ({
-      name: `landmark ${k}`,
-      kind: "landmark",
-      colour: [0.25, 0.25, 0.25],
-      size: 0.05,
-      collides: false,
-    })),
+    landmarks(new Array(agents).fill(grey), 0.05),
   );
   const sight = createSight(world, config);
   // From each landmark to its nearest agent.

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineParticleEnv } from "./define-particle-env.ts";
+import { obstacles } from "./landmarks.ts";
 import { flee } from "./opponents.ts";
 import type { Scenario } from "./scenario.ts";
 import {
@@ -52,20 +53,14 @@ export const tag = defineParticleEnv({
 });
 
 function createTag(config: TagConfig): Scenario {
-  const { adversaries, goodAgents, obstacles, curriculum } = config;
+  const { adversaries, goodAgents, curriculum } = config;
   const agents = adversaries + goodAgents;
   const world = createWorld(
     2,
     Array.from({ length: agents }, (_, i) =>
       i < adversaries ? pursuer(i) : prey(i - adversaries, curriculum),
     ),
-    Array.from({ length: obstacles }, (_, k) => ({
-      name: `obstacle ${k}`,
-      kind: "obstacle",
-      colour: [0.25, 0.25, 0.25],
-      size: 0.2,
-      collides: true,
-    })),
+    obstacles(config.obstacles),
   );
   const sight = createSight(world, config);
   const base = 4 + 2 * sight.landmarks.length + 2 * sight.agents.length;

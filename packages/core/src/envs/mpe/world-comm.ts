@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineParticleEnv } from "./define-particle-env.ts";
+import { obstacles } from "./landmarks.ts";
 import { flee } from "./opponents.ts";
 import type { Scenario } from "./scenario.ts";
 import { count, opposedSettings, refuseIdleOpponents } from "./settings.ts";
@@ -55,19 +56,20 @@ export const worldComm = defineParticleEnv({
   create: createWorldComm,
 });
 
-function createWorldComm({ adversaries, goodAgents, obstacles, food, forests }: WorldCommConfig): Scenario {
+function createWorldComm(config: WorldCommConfig): Scenario {
+  const { adversaries, goodAgents, food, forests } = config;
   const agents = adversaries + goodAgents;
   const world = createWorld(
     4,
     Array.from({ length: agents }, (_, i) => (i < adversaries ? pursuer(i) : prey(i - adversaries))),
     [
-      ...Array.from({ length: obstacles }, (_, k) => obstacle(k)),
+      ...obstacles(config.obstacles),
       ...Array.from({ length: food }, (_, k) => foodItem(k)),
       ...Array.from({ length: forests }, (_, k) => forest(k)),
     ],
   );
   const { entities } = world;
-  const firstFood = agents + obstacles;
+  const firstFood = agents + config.obstacles;
   const firstForest = firstFood + food;
 
   // Along each axis, and to the nearest of what an agent wants.
@@ -177,14 +179,6 @@ function prey(k: number): AgentBody {
     topSpeed: 1.3,
   };
 }
-
-const obstacle = (k: number): Body => ({
-  name: `obstacle ${k}`,
-  kind: "obstacle",
-  colour: [0.25, 0.25, 0.25],
-  size: 0.2,
-  collides: true,
-});
 
 const foodItem = (k: number): Body => ({
   name: `food ${k}`,
