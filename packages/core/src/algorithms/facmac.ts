@@ -62,6 +62,7 @@ import {
   criticActions,
   declared,
   equalAgents,
+  mixingSettings,
   noiseInputs,
   type OffPolicyParts,
   type OffPolicyPlan,
@@ -103,12 +104,7 @@ const configSchema = z.strictObject({
       "From utilities to the team's value: monotonic, by weights from the state; a sum; a sum and a value of the state; or by " +
         "signed weights from the state",
     ),
-  embedding: z.int().min(1).default(64).describe("Width of the mixing network's hidden layer"),
-  hypernetHidden: z
-    .int()
-    .min(0)
-    .default(64)
-    .describe("Width of the hidden layer between state and mixing weights; 0 for none"),
+  ...mixingSettings({ embedding: 64 }),
   sharedNetworks: z
     .boolean()
     .default(true)

@@ -71,6 +71,7 @@ import {
   softCriticSettings,
   softPolicyLoss,
   softTargets,
+  temperatureSettings,
   trainMetrics,
   valuePresets,
   whileActing,
@@ -81,17 +82,7 @@ const configSchema = z
     ...offPolicySettings,
     ...agentSettings,
     ...softCriticSettings,
-    temperatureStart: z
-      .number()
-      .positive()
-      .default(0.5)
-      .describe("Weight of the policies' entropy at the beginning"),
-    temperatureEnd: z.number().positive().default(0.05).describe("Weight of the entropy in the end"),
-    temperatureSteps: z
-      .int()
-      .min(1)
-      .default(90_000)
-      .describe("Environment steps from the one to the other, in a line"),
+    ...temperatureSettings({ start: 0.5, end: 0.05 }),
     heads: z.int().min(1).default(4).describe("Attention heads of the mixing network"),
     embedding: z.int().min(1).default(32).describe("Width of the mixing network's queries and keys"),
     hypernetHidden: z

@@ -57,6 +57,7 @@ import {
   actorPolicy,
   agentSettings,
   bootstraps,
+  mixingSettings,
   type OffPolicyParts,
   type OffPolicyPlan,
   offPolicyLearner,
@@ -65,6 +66,7 @@ import {
   softCriticSettings,
   softPolicyLoss,
   softTargets,
+  temperatureSettings,
   trainMetrics,
   valuePresets,
   whileActing,
@@ -74,28 +76,13 @@ const configSchema = z.strictObject({
   ...offPolicySettings,
   ...agentSettings,
   ...softCriticSettings,
-  temperatureStart: z
-    .number()
-    .positive()
-    .default(0.001)
-    .describe("Weight of the policies' entropy at the beginning"),
-  temperatureEnd: z.number().positive().default(0.001).describe("Weight of the entropy in the end"),
-  temperatureSteps: z
-    .int()
-    .min(1)
-    .default(90_000)
-    .describe("Environment steps from the one to the other, in a line"),
+  ...temperatureSettings({ start: 0.001, end: 0.001 }),
   dependencyEmbedding: z
     .int()
     .min(1)
     .default(64)
     .describe("Width of what an agent is told of an earlier agent's action"),
-  embedding: z.int().min(1).default(64).describe("Width of the mixing network's hidden layer"),
-  hypernetHidden: z
-    .int()
-    .min(0)
-    .default(64)
-    .describe("Width of the hidden layer between state and mixing weights; 0 for none"),
+  ...mixingSettings({ embedding: 64 }),
 });
 
 export type MacpfConfig = z.output<typeof configSchema>;

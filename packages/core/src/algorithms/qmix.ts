@@ -20,6 +20,7 @@ import {
   type Experience,
   greedyPolicy,
   mixed,
+  mixingSettings,
   type OffPolicyParts,
   type OffPolicyPlan,
   offPolicyLearner,
@@ -32,12 +33,7 @@ import {
 const configSchema = z.strictObject({
   ...offPolicySettings,
   ...agentSettings,
-  embedding: z.int().min(1).default(32).describe("Width of the mixing network's hidden layer"),
-  hypernetHidden: z
-    .int()
-    .min(0)
-    .default(64)
-    .describe("Width of the hidden layer between state and mixing weights; 0 for none"),
+  ...mixingSettings({ embedding: 32 }),
 });
 
 export type QmixConfig = z.output<typeof configSchema>;

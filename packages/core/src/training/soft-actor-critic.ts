@@ -26,6 +26,22 @@ export const softCriticSettings = {
     ),
 } as const;
 
+/** Settings of what entropy weighs in the course of a run, to be spread into a schema, with the algorithm's own defaults. */
+export const temperatureSettings = (defaults: { readonly start: number; readonly end: number }) =>
+  ({
+    temperatureStart: z
+      .number()
+      .positive()
+      .default(defaults.start)
+      .describe("Weight of the policies' entropy at the beginning"),
+    temperatureEnd: z.number().positive().default(defaults.end).describe("Weight of the entropy in the end"),
+    temperatureSteps: z
+      .int()
+      .min(1)
+      .default(90_000)
+      .describe("Environment steps from the one to the other, in a line"),
+  }) as const;
+
 type SoftCriticConfig = z.output<z.ZodObject<typeof softCriticSettings>> & { readonly discount: number };
 
 /**

@@ -15,6 +15,21 @@ export const agentSettings = {
     .describe("Whether an agent is told which one it is; all share one network"),
 } as const;
 
+/** Settings of a monotonic mixing network, to be spread into a schema, with the algorithm's own default. */
+export const mixingSettings = (defaults: { readonly embedding: number }) =>
+  ({
+    embedding: z
+      .int()
+      .min(1)
+      .default(defaults.embedding)
+      .describe("Width of the mixing network's hidden layer"),
+    hypernetHidden: z
+      .int()
+      .min(0)
+      .default(64)
+      .describe("Width of the hidden layer between state and mixing weights; 0 for none"),
+  }) as const;
+
 /** What all methods that learn from a replay have in common in particle environments. */
 export const particleLoop = {
   mpe: {
