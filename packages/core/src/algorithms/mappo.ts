@@ -71,6 +71,7 @@ import {
 } from "../tensor/index.ts";
 import {
   type Algorithm,
+  createRivals,
   DivergenceError,
   endedEpisode,
   type Learner,
@@ -79,7 +80,10 @@ import {
   type Metrics,
   meanMetrics,
   parametersOf,
+  type RivalState,
+  type Rivals,
   restoreVariables,
+  rivalSettings,
   savedVariables,
 } from "../training/index.ts";
 import {
@@ -203,6 +207,7 @@ const configSchema = z.strictObject({
     .enum(["none", "dag", "dag+actions"])
     .default("none")
     .describe("Redraw the DAG, or the DAG and the parents' actions, in every epoch, as published code does"),
+  ...rivalSettings,
 });
 
 export type MappoConfig = z.output<typeof configSchema>;
@@ -272,7 +277,7 @@ const EPISODES_WITHOUT_EDGES = 100;
 async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learner> {
   const { config, env, rng, totalSteps } = context;
   const engine = await loadEngine();
-  const batch = vectorise(env, config.environments, rng.split("environments"));
+  const batch = vectorise(env, config.environments, rng.split("environments"), { rivals: true });
   const networks = mappoNetworks(batch.spec, config, rng);
   const dagSource =
     networks.dag === undefined
@@ -286,7 +291,8 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
     dagChoices: networks.dag && dagChoices(samples, batch.spec.agents),
   };
   const updater = mappoUpdater(engine, config, policy, networks, rollout, rng);
-  const collector = await mappoCollector(policy, batch, rollout, rng);
+  const rivals = await createRivals("mappo", batch, config.rivals, rng.split("rivals"));
+  const collector = await mappoCollector(policy, batch, rollout, rng, rivals);
 
   const model = env().model?.();
   const priceOfAnarchy = model === undefined ? undefined : exactPriceOfAnarchy(policy, model, config);
@@ -301,6 +307,7 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
       engine: `${engine.name} ${engine.version}`,
       ...networks.facts,
       ...(dagSource.note === undefined ? {} : { note: dagSource.note }),
+      ...(rivals && { rivals: rivals.facts }),
     },
     async iterate() {
       const collected = await collector.collect();
@@ -310,7 +317,7 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
           Math.ceil(totalSteps / samples),
         );
         taken += samples;
-        return { ...collected, ...updated };
+        return { ...collected, ...updated, ...rivals?.metrics() };
       } catch (error) {
         if (error instanceof NonFiniteError) throw new DivergenceError(error.quantity, error.value);
         throw error;
@@ -320,7 +327,7 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
       const watcher = hasConstantDag(policy)
         ? undefined
         : watchDags(policy, batch.spec.horizon, stream.split("parents"));
-      const played = await playEpisodes(policy, env, episodes, stream, config, watcher?.look);
+      const played = await playEpisodes(policy, env, episodes, stream, config, watcher?.look, rivals);
       return {
         ...played,
         ...(await watcher?.metrics()),
@@ -332,8 +339,15 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
       tensors: {
         ...savedVariables(variables),
         ...collector.tensors(),
+        ...rivals?.tensors(),
       },
-      json: { taken, batch: batch.snapshot(), collector: collector.state(), updater: updater.state() },
+      json: {
+        taken,
+        batch: batch.snapshot(),
+        collector: collector.state(),
+        updater: updater.state(),
+        ...(rivals && { rivals: rivals.state() }),
+      },
     }),
     restore({ tensors, json }) {
       const saved = json as unknown as SavedState;
@@ -342,6 +356,7 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
       batch.restore(saved.batch);
       collector.restore(saved.collector, tensors);
       updater.restore(saved.updater);
+      if (saved.rivals !== undefined) rivals?.restore(saved.rivals, tensors);
     },
     parameters: () => parametersOf(learned),
     exportPolicy: policy.export,
@@ -353,6 +368,7 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
         EPISODES_WITHOUT_EDGES,
         rng.split("export"),
         config,
+        rivals,
       );
       if (edges > 0) {
         throw new InputError(
@@ -362,6 +378,7 @@ async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learne
     },
     async dispose() {
       await collector.dispose();
+      await rivals?.dispose();
       await updater.dispose();
       await policy.dispose();
     },
@@ -373,6 +390,7 @@ interface SavedState {
   readonly batch: Snapshot;
   readonly collector: CollectorState;
   readonly updater: UpdaterState;
+  readonly rivals?: RivalState;
 }
 
 // ── Networks ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -494,6 +512,7 @@ export async function mappoCollector(
   batch: EnvBatch,
   rollout: BnRollout,
   rng: Rng,
+  rivals?: Rivals,
 ): Promise<Collector> {
   const { agents, observationSize, stateSize } = batch.spec;
   const { environments, steps } = rollout;
@@ -533,7 +552,9 @@ export async function mappoCollector(
         rollout.actions.set(actor.actions, at * agents);
         rollout.logProbabilities.set(actor.logProbabilities, at * agents);
 
-        batch.step(actor.actions);
+        await rivals?.choose();
+        batch.step(actor.actions, rivals?.actions);
+        await rivals?.learn();
         rollout.rewards.set(batch.rewards, at);
         for (let b = 0; b < environments; b++) {
           const ended = endedEpisode(batch, b);
