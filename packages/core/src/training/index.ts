@@ -79,12 +79,14 @@ export {
   softCriticSettings,
   softPolicyLoss,
   softTargets,
+  temperatureSettings,
   whileActing,
 } from "./soft-actor-critic.ts";
 export { declared, targetedLearnable, training, variablesOf } from "./targeted-learnable.ts";
 export {
   agentSettings,
   communication,
+  mixingSettings,
   particleExploration,
   particleLoop,
   particlePurposes,
