@@ -14,6 +14,7 @@ import {
   add,
   compile,
   type Expr,
+  float32,
   loadEngine,
   mean,
   mul,
@@ -111,7 +112,7 @@ export async function agpPgParts(
 
   const program = await compile(engine, {
     name: "agp-pg: step",
-    inputs: { ...samples, learningRate: { dtype: "float32", shape: [] } },
+    inputs: { ...samples, learningRate: float32() },
     variables: learned.variables,
     build(leaves) {
       const views = unpack(leaves.parameters, learned.layout);

@@ -4,7 +4,19 @@
  */
 import type { Learnable, Rollout } from "../learn/index.ts";
 import type { ConditionalRows, DagChoices, JointSamples } from "../models/index.ts";
-import { add, type Expr, exp, maximum, minimum, mul, neg, sub, sum, type Views } from "../tensor/index.ts";
+import {
+  add,
+  type Expr,
+  exp,
+  float32,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  sub,
+  sum,
+  type Views,
+} from "../tensor/index.ts";
 import type { Metrics } from "../training/index.ts";
 import type { DensityPull } from "./mappo-annealing.ts";
 
@@ -32,11 +44,11 @@ export interface PolicyStepper {
 /** Inputs of the clipped objective by row and action, `[K, A]`, and the rows' weights `[K]`. */
 export const objectiveInputs = (rows: number, actions: number) =>
   ({
-    oldLogProbabilities: { dtype: "float32", shape: [rows, actions] },
-    positive: { dtype: "float32", shape: [rows, actions] },
-    negative: { dtype: "float32", shape: [rows, actions] },
-    weight: { dtype: "float32", shape: [rows] },
-    entropyCoefficient: { dtype: "float32", shape: [] },
+    oldLogProbabilities: float32(rows, actions),
+    positive: float32(rows, actions),
+    negative: float32(rows, actions),
+    weight: float32(rows),
+    entropyCoefficient: float32(),
   }) as const;
 
 type ObjectiveLeaves = Readonly<Record<keyof ReturnType<typeof objectiveInputs>, Expr>>;

@@ -33,9 +33,10 @@ import {
 import {
   add,
   compile,
-  constant,
   type Engine,
   type Expr,
+  float32,
+  frozen,
   type Layout,
   loadEngine,
   nn,
@@ -329,14 +330,11 @@ function dcgPolicy(
 ) {
   const { agents, observationSize, actions: choices, masked } = shape;
   const { memory: remembered, options } = network.trunk;
-  const inputs = (size: number) => {
-    const float = (...shape: number[]) => ({ dtype: "float32", shape: [size, ...shape] }) as const;
-    return {
-      observations: float(agents, observationSize),
-      ...(remembered.hidden === undefined ? {} : { hidden: float(...remembered.hidden) }),
-      ...(remembered.lastAction === undefined ? {} : { lastAction: float(...remembered.lastAction) }),
-    };
-  };
+  const inputs = (size: number) => ({
+    observations: float32(size, agents, observationSize),
+    ...(remembered.hidden === undefined ? {} : { hidden: float32(size, ...remembered.hidden) }),
+    ...(remembered.lastAction === undefined ? {} : { lastAction: float32(size, ...remembered.lastAction) }),
+  });
   const tables = (parameters: Expr, now: AgentStep): Tables => {
     const views = unpack(parameters, layout);
     const features = network.trunk.step(views, now);
@@ -381,7 +379,7 @@ function dcgPolicy(
      * `utilities` `[1, N, A]` and `payoffs` `[1, E, A, A]`, which a maximiser makes a joint action of, and `next/hidden`.
      */
     export(): Uint8Array {
-      const parameters = constant("float32", vector.shape, vector.values as Float32Array);
+      const parameters = frozen(vector);
       return trace({
         name: "dcg: act",
         inputs: inputs(1),

@@ -19,6 +19,7 @@ import {
   compile,
   type Expr,
   exp,
+  float32,
   loadEngine,
   mean,
   mul,
@@ -131,7 +132,7 @@ export async function dicgParts(
   // As in published code, the critic's gradient is not clipped.
   const unclipped = { ...adam, maxGradientNorm: Number.POSITIVE_INFINITY };
   const critic = learnable("critic", networks.critic.parameters, unclipped, rng);
-  const rate = { learningRate: { dtype: "float32", shape: [] } } as const;
+  const rate = { learningRate: float32() };
 
   const actorStep = await compile(engine, {
     name: "dicg: policy step",

@@ -20,7 +20,7 @@ import {
   theoryStepSize,
   thetaLayout,
 } from "../tabular/index.ts";
-import { constant, gather, trace } from "../tensor/index.ts";
+import { constant, gather, int32, trace } from "../tensor/index.ts";
 import {
   type Algorithm,
   DivergenceError,
@@ -189,7 +189,7 @@ function policyTables({ policy }: Ascent, theta: Float64Array): Uint8Array {
   const { states, parentActions, actions, offsets } = layout;
   return trace({
     name: "exact-policy-gradient: policy",
-    inputs: { state: { dtype: "int32", shape: [1] } },
+    inputs: { state: int32(1) },
     variables: {},
     build: ({ state }) => ({
       results: {

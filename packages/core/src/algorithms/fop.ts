@@ -36,6 +36,7 @@ import {
   compile,
   type Engine,
   type Expr,
+  float32,
   type InputSpec,
   loadEngine,
   mean,
@@ -368,7 +369,7 @@ function compileTargetValues(engine: Engine, { actor, critics }: FopNetworks, in
     name: "fop: targets",
     inputs: {
       ...inputs,
-      noise: { dtype: "float32", shape: [...inputs.observations.shape.slice(0, 3), actions] },
+      noise: float32(...inputs.observations.shape.slice(0, 3), actions),
     },
     variables: { actor: actor.vector, first: critics[0].target, second: critics[1].target },
     build(leaves) {

@@ -44,6 +44,7 @@ import {
   type Engine,
   type Expr,
   exp,
+  float32,
   greater,
   loadEngine,
   mean,
@@ -351,14 +352,13 @@ function sampleInputs({ spec, head }: MastacPgTeam, samples: MastacPgSamples) {
 /** Decides for `size` environments by given noise, and values what is seen and decided. */
 export function mastacPgPlay(engine: Engine, team: MastacPgTeam, size: number, masked: Masked) {
   const { spec, policies, actor, critic } = team;
-  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
   return compile(engine, {
     name: "mastac-pg: play",
     inputs: {
-      observations: float(size, spec.agents, spec.observationSize),
-      states: float(size, spec.stateSize),
-      noise: float(size, decisionSize(team)),
-      ...(masked === undefined ? {} : { available: float(size, spec.agents, masked) }),
+      observations: float32(size, spec.agents, spec.observationSize),
+      states: float32(size, spec.stateSize),
+      noise: float32(size, decisionSize(team)),
+      ...(masked === undefined ? {} : { available: float32(size, spec.agents, masked) }),
     },
     variables: { actor: actor.vector, critic: critic.vector },
     build(leaves) {

@@ -9,6 +9,7 @@ import {
   constant,
   type Engine,
   type Expr,
+  float32,
   gather,
   gradients,
   matMul,
@@ -142,8 +143,8 @@ async function play(
   const program = await compile(engine, {
     name: "mastac: explore",
     inputs: {
-      observations: float(copies, spec.agents, spec.observationSize),
-      noise: float(copies, width),
+      observations: float32(copies, spec.agents, spec.observationSize),
+      noise: float32(copies, width),
     },
     variables: Object.fromEntries(turns.map(({ actor: { vector } }, t) => [`actor ${t}`, vector])),
     build(leaves) {
@@ -195,9 +196,9 @@ function gradientProgram(engine: Engine, team: MastacTeam, batchSize: number) {
   return compile(engine, {
     name: "mastac: score gradients",
     inputs: {
-      observations: float(batchSize, spec.agents, spec.observationSize),
-      states: float(batchSize, spec.stateSize),
-      noise: float(batchSize, width),
+      observations: float32(batchSize, spec.agents, spec.observationSize),
+      states: float32(batchSize, spec.stateSize),
+      noise: float32(batchSize, width),
     },
     variables: Object.fromEntries(
       turns.flatMap(({ actor, critic }, t) => [
@@ -278,8 +279,6 @@ const actorsNow = ({ turns }: MastacTeam, leaves: Readonly<Record<string, Expr>>
     networks,
     views: unpack(leaves[`actor ${t}`], layout),
   }));
-
-const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
 
 /** Sums over minibatches of each parameter's gradient, and of its square. */
 function spreadOf({ spec, turns }: MastacTeam) {

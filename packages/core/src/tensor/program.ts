@@ -11,7 +11,7 @@ import {
 } from "./expr.ts";
 import { topologicalOrder } from "./grad.ts";
 import { graphBuilder, INTERNAL_PREFIX } from "./onnx.ts";
-import { input, isItem } from "./ops.ts";
+import { constant, input, isItem } from "./ops.ts";
 
 export interface InputSpec {
   readonly dtype: DType;
@@ -36,6 +36,16 @@ export interface Variable {
   /** Makes the values in the other buffer current. */
   advance(): void;
 }
+
+/** An input of real numbers. */
+export const float32 = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
+
+/** An input of integers, such as actions and row numbers. */
+export const int32 = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
+
+/** What a variable of type `float32` holds now, as a constant. */
+export const frozen = ({ shape, values }: Variable): Expr =>
+  constant("float32", shape, values as Float32Array);
 
 /** Result values or updates of a program, by name. */
 export type Named<T> = Readonly<Record<string, T>>;

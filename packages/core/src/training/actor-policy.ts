@@ -6,6 +6,7 @@ import {
   type Engine,
   type Expr,
   equal,
+  float32,
   maskLogits,
   oneHot,
   unpack,
@@ -39,7 +40,6 @@ interface Drawing extends PolicyConditions {
 export function actorPolicy(engine: Engine, options: ActorPolicyOptions): GreedyPolicy {
   const { name, spec, shape, network, step } = options;
   const { agents, observationSize } = spec;
-  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
   const memoryNames = Object.keys(options.memory);
   const greedy = greedyPolicy(engine, {
     ...options,
@@ -54,12 +54,12 @@ export function actorPolicy(engine: Engine, options: ActorPolicyOptions): Greedy
       const program = await compile(engine, {
         name: `${name}: act`,
         inputs: {
-          observations: float(size, agents, observationSize),
-          noise: float(size, agents, shape.actions),
-          explores: float(),
-          epsilon: float(),
-          ...(shape.masked ? { available: float(size, agents, shape.actions) } : {}),
-          ...Object.fromEntries(memoryNames.map((name) => [name, float(size, ...options.memory[name])])),
+          observations: float32(size, agents, observationSize),
+          noise: float32(size, agents, shape.actions),
+          explores: float32(),
+          epsilon: float32(),
+          ...(shape.masked ? { available: float32(size, agents, shape.actions) } : {}),
+          ...Object.fromEntries(memoryNames.map((name) => [name, float32(size, ...options.memory[name])])),
         },
         variables: { parameters: network.vector },
         build(leaves) {

@@ -16,6 +16,8 @@ import {
   constant,
   type Engine,
   type Expr,
+  float32,
+  frozen,
   type Layout,
   layoutOf,
   namedArrays,
@@ -151,10 +153,9 @@ export function modalPolicy(
   const { networks, vector, layout } = actor;
   const { agents, observationSize } = spec;
   const policies = agentPolicies(spec, head, networks);
-  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
   const inputs = (size: number) => ({
-    observations: float(size, agents, observationSize),
-    ...(masked === undefined ? {} : { available: float(size, agents, masked) }),
+    observations: float32(size, agents, observationSize),
+    ...(masked === undefined ? {} : { available: float32(size, agents, masked) }),
   });
   const play = (
     views: Views,
@@ -186,8 +187,7 @@ export function modalPolicy(
         name: `${name}: act`,
         inputs: inputs(1),
         variables: {},
-        build: (leaves) =>
-          play(unpack(constant("float32", vector.shape, vector.values as Float32Array), layout), leaves),
+        build: (leaves) => play(unpack(frozen(vector), layout), leaves),
       }).onnx,
     exportEach() {
       const named = namedArrays(vector.values as Float32Array, layoutOf(networks.parametersOfAgents));
@@ -204,8 +204,8 @@ export function modalPolicy(
           const { onnx } = trace({
             name: `${name}: act as agent ${agent}`,
             inputs: {
-              observation: float(1, group.inputs),
-              ...(masked === undefined ? {} : { available: float(1, group.outputs) }),
+              observation: float32(1, group.inputs),
+              ...(masked === undefined ? {} : { available: float32(1, group.outputs) }),
             },
             variables: {},
             build(leaves) {

@@ -13,6 +13,8 @@ import {
   constant,
   type Engine,
   type Expr,
+  float32,
+  frozen,
   type Layout,
   layoutOf,
   namedArrays,
@@ -112,14 +114,13 @@ export function deterministicPolicy(
   const { agents, observationSize } = spec;
   const rows = actionRows(spec);
   const width = rows.reduce((total, own) => total + own.length, 0);
-  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
   const asSamples = (columns: Expr): Expr => transpose(columns, [1, 0]);
 
   return {
     async create(size) {
       const program = await compile(engine, {
         name: `${name}: act`,
-        inputs: { observations: float(size, agents, observationSize), noise: float(size, width) },
+        inputs: { observations: float32(size, agents, observationSize), noise: float32(size, width) },
         variables: Object.fromEntries(actors.map(({ vector }) => [vector.name, vector])),
         build(leaves) {
           const now = actors.map(({ networks, vector, layout }) => ({
@@ -153,11 +154,11 @@ export function deterministicPolicy(
     export: () =>
       trace({
         name: `${name}: act`,
-        inputs: { observations: float(1, agents, observationSize) },
+        inputs: { observations: float32(1, agents, observationSize) },
         build({ observations }) {
           const now = actors.map(({ networks, vector, layout }) => ({
             networks,
-            views: unpack(constant("float32", vector.shape, vector.values as Float32Array), layout),
+            views: unpack(frozen(vector), layout),
           }));
           return { results: { actions: asSamples(jointActions(spec, head, now, asColumns(observations))) } };
         },
@@ -176,7 +177,7 @@ export function deterministicPolicy(
             );
             const { onnx } = trace({
               name: `${name}: act as agent ${agent}`,
-              inputs: { observation: float(1, group.inputs) },
+              inputs: { observation: float32(1, group.inputs) },
               build({ observation }) {
                 const inputs = selectRows(asColumns(observation), [
                   Array.from({ length: group.inputs }, (_, row) => row),

@@ -4,9 +4,10 @@ import {
   argMax,
   cast,
   compile,
-  constant,
   type Engine,
   type Expr,
+  float32,
+  frozen,
   type Layout,
   maskLogits,
   type Shape,
@@ -61,14 +62,13 @@ export interface GreedyPolicy {
 export function greedyPolicy(engine: Engine, options: GreedyPolicyOptions): GreedyPolicy {
   const { name, spec, shape, network, step } = options;
   const { agents, observationSize } = spec;
-  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
   const memoryNames = Object.keys(options.memory);
   const remembersActions = memoryNames.includes("lastAction");
 
   const inputs = (size: number) => ({
-    observations: float(size, agents, observationSize),
-    ...(shape.masked ? { available: float(size, agents, shape.actions) } : {}),
-    ...Object.fromEntries(memoryNames.map((name) => [name, float(size, ...options.memory[name])])),
+    observations: float32(size, agents, observationSize),
+    ...(shape.masked ? { available: float32(size, agents, shape.actions) } : {}),
+    ...Object.fromEntries(memoryNames.map((name) => [name, float32(size, ...options.memory[name])])),
   });
   const act = (parameters: Expr, leaves: PolicyInputs) => {
     const { utilities, memory } = step(unpack(parameters, network.layout), leaves);
@@ -113,7 +113,7 @@ export function greedyPolicy(engine: Engine, options: GreedyPolicyOptions): Gree
     },
     export() {
       const { vector } = network;
-      const parameters = constant("float32", vector.shape, vector.values as Float32Array);
+      const parameters = frozen(vector);
       return trace({
         name: `${name}: act`,
         inputs: inputs(1),

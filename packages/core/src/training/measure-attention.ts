@@ -2,7 +2,7 @@ import { type EnvFactory, vectorise } from "../envs/index.ts";
 import { writeMasks } from "../learn/index.ts";
 import { type ActionGraphNetwork, type AttentionReport, attentionReport } from "../models/index.ts";
 import type { Rng } from "../random/index.ts";
-import { compile, type Engine, type Layout, unpack, type Variable } from "../tensor/index.ts";
+import { compile, type Engine, float32, type Layout, unpack, type Variable } from "../tensor/index.ts";
 import { endedEpisode } from "./algorithm.ts";
 import { forget, type JointPolicy } from "./joint-policy.ts";
 
@@ -30,16 +30,15 @@ export async function measureAttention(
   const batch = vectorise(env, copies, rng.split("environments"));
   const { agents, observationSize } = batch.spec;
   const policy = await createPolicy(copies);
-  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
   const masked = policy.available !== undefined;
   const actions = Math.max(...network.options.actionCounts);
   const memory = Object.entries(network.memory);
   const program = await compile(engine, {
     name: "attention",
     inputs: {
-      observations: float(copies, agents, observationSize),
-      ...(masked ? { available: float(copies, agents, actions) } : {}),
-      ...Object.fromEntries(memory.map(([name, shape]) => [name, float(copies, ...shape)])),
+      observations: float32(copies, agents, observationSize),
+      ...(masked ? { available: float32(copies, agents, actions) } : {}),
+      ...Object.fromEntries(memory.map(([name, shape]) => [name, float32(copies, ...shape)])),
     },
     variables: { parameters: learned.vector },
     build: (leaves) => ({

@@ -5,9 +5,10 @@ import {
   argMax,
   cast,
   compile,
-  constant,
   type Engine,
   type Expr,
+  float32,
+  frozen,
   type Layout,
   logSoftmax,
   maskLogits,
@@ -60,12 +61,11 @@ export interface SamplingPolicies {
 export function samplingPolicy(engine: Engine, options: SamplingPolicyOptions): SamplingPolicies {
   const { name, spec, shape, network, logits } = options;
   const { agents, observationSize } = spec;
-  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
 
   const inputs = (size: number) => ({
-    observations: float(size, agents, observationSize),
-    noise: float(size, agents, shape.actions),
-    ...(shape.masked ? { available: float(size, agents, shape.actions) } : {}),
+    observations: float32(size, agents, observationSize),
+    noise: float32(size, agents, shape.actions),
+    ...(shape.masked ? { available: float32(size, agents, shape.actions) } : {}),
   });
   const draw = (parameters: Expr, { noise, ...team }: TeamView & { readonly noise: Expr }) => {
     const all = logits(unpack(parameters, network.layout), team);
@@ -100,7 +100,7 @@ export function samplingPolicy(engine: Engine, options: SamplingPolicyOptions): 
     },
     export() {
       const { vector } = network;
-      const parameters = constant("float32", vector.shape, vector.values as Float32Array);
+      const parameters = frozen(vector);
       return trace({
         name: `${name}: act`,
         inputs: inputs(1),

@@ -4,6 +4,7 @@ import {
   compile,
   type Engine,
   type Expr,
+  float32,
   type InputSpec,
   type Parameter,
   unpack,
@@ -60,7 +61,7 @@ export async function valueUpdate(
   const target = variable(`${name}/target`, "float32", vector.shape, vector.values as Float32Array);
   const program = await compile(engine, {
     name: `${name}: update`,
-    inputs: { ...inputs, ...segmentInputs(plan.segments), learningRate: { dtype: "float32", shape: [] } },
+    inputs: { ...inputs, ...segmentInputs(plan.segments), learningRate: float32() },
     variables: { ...network.variables, parameters: vector, target },
     build(leaves) {
       const views = unpack(leaves.parameters, layout);
