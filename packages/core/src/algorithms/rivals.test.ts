@@ -7,6 +7,7 @@ import {
   defineEnv,
   type EnvSpec,
   environments,
+  parseConfig,
   type Snapshot,
 } from "../envs/index.ts";
 import { createRng } from "../random/index.ts";
@@ -14,10 +15,10 @@ import type { Algorithm, Learner } from "../training/algorithm.ts";
 import { type AlgorithmName, algorithms } from "./index.ts";
 
 /**
- * Two steps. Both agents of the team are paid for playing 1, so that they always will. Two rivals, who observe and can do unequally
- * much, answer to that: the investor sees the time and what it did first; doing 0 first pays .4 at once, doing 1 pays 1 in the second step, if the
- * first agent plays 1 then. The reader sees one of three signs, drawn anew at every step, and is paid 1 for the number of the sign
- * plus what the second agent does, modulo 3. So the best they can have is 1 and 2.
+ * Two steps. Both agents of the team are paid for playing 1, so that they always will. Two rivals, who observe and can do
+ * unequally much, answer to that. The investor sees the time and what it did first: doing 0 first pays .4 at once, doing 1
+ * pays 1 in the second step, if the first agent plays 1 then. The reader sees one of three signs, drawn anew at every step,
+ * and is paid 1 for the number of the sign plus what the second agent does, modulo 3. So the best they can have is 1 and 2.
  */
 const market = defineEnv({
   name: "market",
@@ -197,6 +198,13 @@ test("their settings are refused where there is nobody to have them", async () =
   await expect(create("vdn", environments["mpe/tag"], small, { protocol: "mixed" })).rejects.toThrow(
     "vdn.rivals.replayCapacity: 10 is below the batch size 128",
   );
+  const parse = (rivals: unknown) => () => parseConfig("vdn", algorithms.vdn.config, { rivals });
+  expect(parse("fast")).toThrow('vdn.rivals: expected an object such as {"hidden":64} (got "fast")');
+  expect(parse({ batchsize: 3 })).toThrow(
+    "vdn.rivals.batchsize: unknown setting (got 3), expected one of hidden, ",
+  );
+  expect(parse({ batchsize: 3 })).toThrow('Did you mean "batchSize"?');
+  expect(parse({ hidden: 0 })).toThrow(/^vdn\.rivals\.hidden: .*\(got 0\)$/);
 });
 
 test("continuous teams meet them too", async () => {
@@ -205,8 +213,8 @@ test("continuous teams meet them too", async () => {
     protocol: "mixed",
     actions: "continuous",
   });
-  const metrics = await learner.iterate();
-  expect(metrics["train/rivals-epsilon"]).toBeLessThan(1);
+  expect((await learner.iterate())["train/rivals-epsilon"]).toBe(1);
+  expect((await learner.iterate())["train/rivals-epsilon"]).toBeLessThan(1);
   expect(await learner.evaluate(2, createRng(0))).toHaveProperty("eval/return-good-agents");
   await learner.dispose();
 });

@@ -24,9 +24,14 @@ export function parseConfig<Config>(
   const [key, ...rest] = issue.path.map(String);
   let value: unknown = overrides[key];
   for (const step of rest) value = (value as Record<string, unknown> | undefined)?.[step];
+  if (issue.code === "unrecognized_keys" && settings !== undefined && rest.length === 0) {
+    const [inner] = issue.keys;
+    const known = Object.keys(jsonSchemaOf(settings[key]).properties ?? {});
+    throw unknownSetting(`${owner}.${key}`, inner, (value as Record<string, unknown>)[inner], known);
+  }
   const expectation =
     rest.length === 0 && settings !== undefined && issue.code !== "custom"
-      ? expected(z.toJSONSchema(settings[key], { io: "input", unrepresentable: "any" }))
+      ? expected(jsonSchemaOf(settings[key]))
       : undefined;
   // A rule that spans settings can fail at one that was not given.
   const standing = Object.hasOwn(overrides, key) ? undefined : settings?.[key]?.safeParse(undefined).data;
@@ -48,6 +53,8 @@ function unknownSetting(owner: string, key: string, value: unknown, choices: rea
   return new InputError(`${owner}.${key}: unknown setting (got ${shown(value)}), ${known}.${hint}`);
 }
 
+const jsonSchemaOf = (schema: z.ZodType) => z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+
 /** A JSON Schema in words, or undefined where words fail. */
 function expected(schema: z.core.JSONSchema.BaseSchema): string | undefined {
   if (schema.enum !== undefined) return `one of ${schema.enum.map(shown).join(", ")}`;
@@ -60,6 +67,11 @@ function expected(schema: z.core.JSONSchema.BaseSchema): string | undefined {
   if (schema.type === "null") return "null";
   if (schema.type === "string") return "a string";
   if (schema.type === "array") return "a list";
+  if (schema.type === "object") {
+    const [first, inner] = Object.entries(schema.properties ?? {})[0] ?? [];
+    if (first === undefined || typeof inner === "boolean") return "an object";
+    return `an object such as ${shown({ [first]: inner?.default ?? null })}`;
+  }
   if (schema.type !== "number" && schema.type !== "integer") return undefined;
   const noun = schema.type === "integer" ? "an integer" : "a number";
   const bounds: string[] = [];

@@ -103,7 +103,7 @@ export interface Rivals extends Opponents {
   learn(): Promise<void>;
   /** The same opponents in other copies, where they do not explore. */
   against(batch: EnvBatch): Promise<Opponents>;
-  /** Means over the gradient steps since the last call. */
+  /** Since the last call: how they explored at first, and means over the gradient steps. */
   metrics(): Metrics;
   /** Who they are, for the learner's facts. */
   readonly facts: { readonly [key: string]: JsonValue };
@@ -209,6 +209,8 @@ export async function createRivals(
   const streams = { exploration: rng.split("exploration"), replay: rng.split("replay") };
   let steps = 0;
   let updates = 0;
+  // Since the last report: the steps before it, and what was learned.
+  let reported = 0;
   let learned: Metrics[] = [];
 
   async function update(): Promise<void> {
@@ -252,9 +254,11 @@ export async function createRivals(
       };
     },
     metrics() {
+      const epsilon = epsilonAt(reported);
       const means = learned.length === 0 ? {} : meanMetrics(learned);
+      reported = steps;
       learned = [];
-      return { "train/rivals-epsilon": epsilonAt(steps), ...means };
+      return { "train/rivals-epsilon": epsilon, ...means };
     },
     facts: {
       agents: side.names,
@@ -263,7 +267,8 @@ export async function createRivals(
     },
     tensors: () => ({
       ...savedVariables(variables),
-      ...underRivals({ ...replay.tensors(), ...recorder.tensors() }),
+      // The recorder holds nothing between steps: a transition is complete at once.
+      ...underRivals(replay.tensors()),
     }),
     state: () => ({
       steps,
@@ -274,12 +279,11 @@ export async function createRivals(
     }),
     restore(saved, tensors) {
       restoreVariables(variables, tensors);
-      const own = ofRivals(tensors);
-      replay.restore(saved.replay, own);
-      recorder.restore(own);
+      replay.restore(saved.replay, ofRivals(tensors));
       rewards.restore(saved.rewards);
       restoreStreams(streams, saved.streams);
       ({ steps, updates } = saved);
+      reported = steps;
     },
     async dispose() {
       for (const part of [policy, evaluators, program]) await part.dispose();

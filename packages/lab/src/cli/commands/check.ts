@@ -31,8 +31,15 @@ export async function check(
   if (!passed) process.exitCode = exitCodes.failed;
   if (json) return printJson({ env: definition.name, config, passed, checks: report.checks, golden });
 
-  const { agents, horizon } = factory().spec;
-  console.log(`${pc.bold(definition.name)}: ${agents} agents, episodes of at most ${horizon} steps\n`);
+  const { spec, rivals } = factory();
+  const { agents, horizon } = spec;
+  const opponents =
+    rivals === undefined
+      ? ""
+      : `; opponents that learn in training (${rivals.names.join(", ")}) play at random here`;
+  console.log(
+    `${pc.bold(definition.name)}: ${agents} agents, episodes of at most ${horizon} steps${opponents}\n`,
+  );
   for (const { name, passed: kept, required, detail } of report.checks) {
     const mark = kept ? pc.green("✔") : required ? pc.red("✘") : pc.yellow("!");
     console.log(`  ${mark} ${name}${kept ? "" : pc.dim(`: ${detail}`)}`);
