@@ -40,11 +40,11 @@ function power(x: v128): v128 {
 class Samples {
   /** Agents by rank, integers, `[R, N]`. */
   order: usize = 0;
-  /** 1 where an edge is chosen, `[R, N, N]`, by agents or by ranks; so are scores. */
-  edges: usize = 0;
-  /** The gradient for parents (columns) of agents (rows), `[R, N, N]`. */
+  /** The gradient for parents (last axis) of agents (first axis), `[N, R, N]`. */
   parents: usize = 0;
+  /** `[R, N, N]` */
   orderScores: usize = 0;
+  /** `[R, N, N]`, by agents or by ranks; an edge is chosen where its score is positive. */
   edgeScores: usize = 0;
   /** The gradients for scores: what comes out. */
   forOrder: usize = 0;
@@ -58,13 +58,14 @@ class Samples {
  * From the gradient for the parents of samples to that for the scores which chose them, as if choices were the soft ones at
  * whose side they stand.
  *
- * @param count samples, a multiple of eight
+ * @param count samples, a multiple of eight, of which those from the `real`-th on are there for their company alone
  * @param learned 1 where scores order the agents
  * @param byRank 1 where edges belong to ranks, 0 where they belong to agents
  */
 export function scoreGradients(
   at: usize,
   count: usize,
+  real: usize,
   agents: usize,
   learned: usize,
   byRank: usize,
@@ -73,6 +74,7 @@ export function scoreGradients(
   const samples = changetype<Samples>(at);
   const pairs = agents * agents;
   const matrix = pairs << 2;
+  const child = (real * agents) << 2;
   const scores = samples.block;
   const gradient = scores + pairs * ENTRY;
   const space = gradient + pairs * ENTRY;
@@ -80,16 +82,16 @@ export function scoreGradients(
     for (let side: usize = 0; side < SIDE_BY_SIDE; side++) {
       const sample = first + side;
       const order = samples.order + sample * (agents << 2);
-      const edges = samples.edges + sample * matrix;
-      const upstream = samples.parents + sample * matrix;
+      const edges = samples.edgeScores + sample * matrix;
+      const upstream = samples.parents + sample * (agents << 2);
       const forEdges = samples.forEdges + sample * matrix;
       const forPlaces = gradient + (side << 2);
       if (byRank) {
-        rankEdges(order, upstream, forEdges, agents);
-        if (learned) rankPlaces(order, edges, upstream, forPlaces, agents);
+        rankEdges(order, upstream, child, forEdges, agents);
+        if (learned) rankPlaces(order, edges, upstream, child, forPlaces, agents);
       } else {
-        agentEdges(order, upstream, forEdges, samples.ranks, agents);
-        if (learned) agentPlaces(order, edges, upstream, forPlaces, agents);
+        agentEdges(order, upstream, child, forEdges, samples.ranks, agents);
+        if (learned) agentPlaces(order, edges, upstream, child, forPlaces, agents);
       }
       if (learned) interleave(samples.orderScores + sample * matrix, scores + (side << 2), pairs);
     }
@@ -114,24 +116,46 @@ function agentAt(order: usize, rank: usize): usize {
   return load<u32>(order + (rank << 2));
 }
 
-function entry(matrix: usize, row: usize, column: usize, agents: usize): f32 {
-  return load<f32>(matrix + ((row * agents + column) << 2));
+/** The gradient for `parent` of `agent`, whose numbers begin so many bytes after those of the agent before. */
+function toldBy(upstream: usize, child: usize, agent: usize, parent: usize): f32 {
+  return load<f32>(upstream + agent * child + (parent << 2));
+}
+
+/** A number where an edge is chosen, else 0: without a branch, which edges as random as these would mislead. */
+function ifChosen(edges: usize, row: usize, column: usize, agents: usize, value: f32): f32 {
+  const chosen = load<f32>(edges + ((row * agents + column) << 2)) > 0;
+  return reinterpret<f32>(reinterpret<i32>(value) & -i32(chosen));
 }
 
 /** An edge between agents counts where their order permits it. */
-function agentEdges(order: usize, upstream: usize, out: usize, ranks: usize, agents: usize): void {
+function agentEdges(
+  order: usize,
+  upstream: usize,
+  child: usize,
+  out: usize,
+  ranks: usize,
+  agents: usize,
+): void {
   for (let rank: usize = 0; rank < agents; rank++)
     store<u32>(ranks + (agentAt(order, rank) << 2), rank as u32);
   for (let j: usize = 0; j < agents; j++) {
     const rank = load<u32>(ranks + (j << 2));
     for (let i: usize = 0; i < agents; i++, out += 4) {
-      store<f32>(out, rank < load<u32>(ranks + (i << 2)) ? entry(upstream, i, j, agents) : 0);
+      const permitted = rank < load<u32>(ranks + (i << 2));
+      store<i32>(out, reinterpret<i32>(toldBy(upstream, child, i, j)) & -i32(permitted));
     }
   }
 }
 
 /** At a rank, an agent comes before all that are later and after all that are earlier. */
-function agentPlaces(order: usize, edges: usize, upstream: usize, out: usize, agents: usize): void {
+function agentPlaces(
+  order: usize,
+  edges: usize,
+  upstream: usize,
+  child: usize,
+  out: usize,
+  agents: usize,
+): void {
   const row = agents * ENTRY;
   for (let j: usize = 0; j < agents; j++, out += ENTRY) {
     let before: f32 = 0;
@@ -140,39 +164,46 @@ function agentPlaces(order: usize, edges: usize, upstream: usize, out: usize, ag
       at -= row;
       store<f32>(at, before);
       const other = agentAt(order, rank - 1);
-      before += entry(upstream, other, j, agents) * entry(edges, j, other, agents);
+      before += ifChosen(edges, j, other, agents, toldBy(upstream, child, other, j));
     }
     let after: f32 = 0;
     for (let rank: usize = 0; rank < agents; rank++, at += row) {
       store<f32>(at, load<f32>(at) + after);
       const other = agentAt(order, rank);
-      after += entry(upstream, j, other, agents) * entry(edges, other, j, agents);
+      after += ifChosen(edges, other, j, agents, toldBy(upstream, child, j, other));
     }
   }
 }
 
 /** An edge between ranks is one between whoever holds them. */
-function rankEdges(order: usize, upstream: usize, out: usize, agents: usize): void {
+function rankEdges(order: usize, upstream: usize, child: usize, out: usize, agents: usize): void {
   for (let early: usize = 0; early < agents; early++) {
+    const parent = agentAt(order, early);
     for (let late: usize = 0; late < agents; late++, out += 4) {
-      store<f32>(
-        out,
-        early < late ? entry(upstream, agentAt(order, late), agentAt(order, early), agents) : 0,
-      );
+      store<f32>(out, early < late ? toldBy(upstream, child, agentAt(order, late), parent) : 0);
     }
   }
 }
 
 /** At a rank, an agent has the edges of that rank to and from the others. */
-function rankPlaces(order: usize, edges: usize, upstream: usize, out: usize, agents: usize): void {
+function rankPlaces(
+  order: usize,
+  edges: usize,
+  upstream: usize,
+  child: usize,
+  out: usize,
+  agents: usize,
+): void {
   for (let rank: usize = 0; rank < agents; rank++) {
     for (let j: usize = 0; j < agents; j++, out += ENTRY) {
       let total: f32 = 0;
       for (let late = rank + 1; late < agents; late++) {
-        total += entry(edges, rank, late, agents) * entry(upstream, agentAt(order, late), j, agents);
+        const told = toldBy(upstream, child, agentAt(order, late), j);
+        total += ifChosen(edges, rank, late, agents, told);
       }
       for (let early: usize = 0; early < rank; early++) {
-        total += entry(edges, early, rank, agents) * entry(upstream, j, agentAt(order, early), agents);
+        const told = toldBy(upstream, child, j, agentAt(order, early));
+        total += ifChosen(edges, early, rank, agents, told);
       }
       store<f32>(out, total);
     }
@@ -196,11 +227,14 @@ function multiplyBySlopes(scores: usize, gradient: usize, count: usize): void {
  * From the gradient for the doubly stochastic matrices that `iterations` of normalising rows, then columns give, to that for
  * the scores whose exponentials are normalised.
  *
- * Going back, gradients are those for logarithms: normalising a line takes from each entry its share of the line's total.
+ * Every matrix on the way is that of exponentials, its rows and columns times factors, and only the factors are worked out.
+ * Going back, gradients are those for logarithms: normalising a line takes from each entry its share of the line's total. A
+ * total is what the normalisation before took, so these are products of the same matrix with vectors again; what all of them
+ * took from an entry is summed at the end.
  *
  * @param scores `[N, N]` entries, which are overwritten
  * @param gradient `[N, N]` entries: for the matrices, then for the scores
- * @param space room for `(2 iterations + 4) N` entries
+ * @param space room for `(4 iterations + 1) N` entries
  */
 function sinkhornGradient(
   scores: usize,
@@ -211,42 +245,45 @@ function sinkhornGradient(
 ): void {
   const line = size * ENTRY;
   const row = line;
-  const factors = space;
-  const otherFactors = factors + line;
-  const totals = otherFactors + line;
-  const otherTotals = totals + line;
-  const sums = otherTotals + line;
+  const all = iterations * line;
+  const rowFactors = space;
+  const columnFactors = rowFactors + all;
+  const rowTotals = columnFactors + all + line;
+  const columnTotals = rowTotals + all;
 
-  // The largest entry of each row and of each column becomes 1; columns get their own factor back in the first sums of rows.
-  subtractLargest(scores, row, ENTRY, size, totals);
-  subtractLargest(scores, ENTRY, row, size, factors);
+  // The largest entry of each row and of each column becomes 1; columns have their own factor back from the start.
+  subtractLargest(scores, row, ENTRY, size, rowTotals);
+  subtractLargest(scores, ENTRY, row, size, columnFactors);
   exponentiate(scores, size * line);
-  exponentiate(factors, line);
-  sumWeighted(scores, row, size, factors, sums, otherFactors);
-  scaleAndSum(scores, ENTRY, row, size, otherFactors, sums + line, totals);
-  for (let k: usize = 0, at = factors; k < size; k++, at += ENTRY) {
-    // Taking the first normalisation of columns back also gives them their factors.
-    multiplyEntry(sums + line + k * ENTRY, at);
+  exponentiate(columnFactors, line);
+  for (let at: usize = 0; at < all; at += line) {
+    invertedProducts(scores, row, ENTRY, size, columnFactors + at, rowFactors + at);
+    invertedProducts(scores, ENTRY, row, size, rowFactors + at, columnFactors + at + line);
   }
-  let next = sums + 2 * line;
-  const last = totals;
-  const spare = factors;
-  for (let k: usize = 1; k < iterations; k++) {
-    scaleAndSum(scores, row, ENTRY, size, last, next, spare);
-    scaleAndSum(scores, ENTRY, row, size, spare, next + line, last);
-    next += 2 * line;
-  }
-  scaleAndMultiply(scores, gradient, ENTRY, row, size, last, otherTotals);
-  for (let k = iterations; k > 0; k--) {
-    next -= 2 * line;
-    goBack(scores, gradient, row, ENTRY, size, otherTotals, next + line, spare);
-    goBack(scores, gradient, ENTRY, row, size, spare, next, otherTotals);
-  }
-}
 
-function multiplyEntry(to: usize, by: usize): void {
-  v128.store(to, f32x4.mul(v128.load(to), v128.load(by)));
-  v128.store(to, f32x4.mul(v128.load(to, 16), v128.load(by, 16)), 16);
+  // Each iteration has the totals of its rows and of its columns, times the factors that these have there.
+  let at = all - line;
+  scaleLines(gradient, row, ENTRY, size, rowFactors + at);
+  scaleLines(gradient, ENTRY, row, size, columnFactors + all);
+  totalsOfProducts(scores, gradient, row, ENTRY, size, rowTotals + at);
+  totalsOfProducts(scores, gradient, ENTRY, row, size, columnTotals + at);
+  scaleEntries(columnTotals + at, columnFactors + all, line);
+  subtractProducts(scores, row, ENTRY, size, columnTotals + at, rowFactors + at, rowTotals + at);
+  for (; at > 0; at -= line) {
+    memory.fill(columnTotals + at - line, 0, line);
+    memory.fill(rowTotals + at - line, 0, line);
+    subtractProducts(scores, ENTRY, row, size, rowTotals + at, columnFactors + at, columnTotals + at - line);
+    subtractProducts(
+      scores,
+      row,
+      ENTRY,
+      size,
+      columnTotals + at - line,
+      rowFactors + at - line,
+      rowTotals + at - line,
+    );
+  }
+  takeShares(scores, gradient, size, iterations, rowFactors, columnFactors, rowTotals, columnTotals);
 }
 
 /** Takes the largest entry of each line, which goes to `out`, off all of its entries. */
@@ -274,127 +311,124 @@ function exponentiate(numbers: usize, bytes: usize): void {
     v128.store(numbers, power(v128.load(numbers)));
 }
 
-/** Sums of rows with a weight for each column, and their inverses. */
-function sumWeighted(
-  matrix: usize,
-  row: usize,
-  size: usize,
-  weights: usize,
-  sums: usize,
-  inverses: usize,
-): void {
-  for (let k: usize = 0; k < size; k++, matrix += row, sums += ENTRY, inverses += ENTRY) {
-    let a = f32x4.splat(0);
-    let b = f32x4.splat(0);
-    for (let e: usize = 0; e < row; e += ENTRY) {
-      a = f32x4.add(a, f32x4.mul(v128.load(matrix + e), v128.load(weights + e)));
-      b = f32x4.add(b, f32x4.mul(v128.load(matrix + e, 16), v128.load(weights + e, 16)));
-    }
-    keep(a, b, sums, inverses);
-  }
-}
-
-function keep(a: v128, b: v128, sums: usize, inverses: usize): void {
-  v128.store(sums, a);
-  v128.store(sums, b, 16);
-  v128.store(inverses, f32x4.div(f32x4.splat(1), a));
-  v128.store(inverses, f32x4.div(f32x4.splat(1), b), 16);
-}
-
-/** Multiplies each line by factors, entry by entry; sums of lines, and their inverses. */
-function scaleAndSum(
+/** Inverses of the products of lines with a vector. */
+function invertedProducts(
   matrix: usize,
   between: usize,
   step: usize,
   size: usize,
-  factors: usize,
-  sums: usize,
-  inverses: usize,
+  vector: usize,
+  out: usize,
 ): void {
   const length = size * ENTRY;
-  for (let k: usize = 0; k < size; k++, matrix += between, sums += ENTRY, inverses += ENTRY) {
+  for (let k: usize = 0; k < size; k++, matrix += between, out += ENTRY) {
     let a = f32x4.splat(0);
     let b = f32x4.splat(0);
     for (let e: usize = 0, at = matrix; e < length; e += ENTRY, at += step) {
-      const p = f32x4.mul(v128.load(at), v128.load(factors + e));
-      const q = f32x4.mul(v128.load(at, 16), v128.load(factors + e, 16));
-      v128.store(at, p);
-      v128.store(at, q, 16);
-      a = f32x4.add(a, p);
-      b = f32x4.add(b, q);
+      a = f32x4.add(a, f32x4.mul(v128.load(at), v128.load(vector + e)));
+      b = f32x4.add(b, f32x4.mul(v128.load(at, 16), v128.load(vector + e, 16)));
     }
-    keep(a, b, sums, inverses);
+    v128.store(out, f32x4.div(f32x4.splat(1), a));
+    v128.store(out, f32x4.div(f32x4.splat(1), b), 16);
   }
 }
 
-/** Multiplies each line by its factor and the gradient by the result; totals of the gradient's lines. */
-function scaleAndMultiply(
+/** `factor (out - factor (line . vector))` for each line: what is left of its total, which is there, times its factor. */
+function subtractProducts(
   matrix: usize,
-  gradient: usize,
   between: usize,
   step: usize,
   size: usize,
+  vector: usize,
   factors: usize,
-  totals: usize,
+  out: usize,
 ): void {
-  const reach = size * step;
-  for (let k: usize = 0; k < size; k++, factors += ENTRY, totals += ENTRY) {
+  const length = size * ENTRY;
+  for (let k: usize = 0; k < size; k++, matrix += between, factors += ENTRY, out += ENTRY) {
+    let a = f32x4.splat(0);
+    let b = f32x4.splat(0);
+    for (let e: usize = 0, at = matrix; e < length; e += ENTRY, at += step) {
+      a = f32x4.add(a, f32x4.mul(v128.load(at), v128.load(vector + e)));
+      b = f32x4.add(b, f32x4.mul(v128.load(at, 16), v128.load(vector + e, 16)));
+    }
     const f = v128.load(factors);
     const g = v128.load(factors, 16);
+    v128.store(out, f32x4.mul(f, f32x4.sub(v128.load(out), f32x4.mul(f, a))));
+    v128.store(out, f32x4.mul(g, f32x4.sub(v128.load(out, 16), f32x4.mul(g, b))), 16);
+  }
+}
+
+/** Sums of the products of two matrices' entries along lines. */
+function totalsOfProducts(
+  matrix: usize,
+  other: usize,
+  between: usize,
+  step: usize,
+  size: usize,
+  out: usize,
+): void {
+  const reach = size * step;
+  for (let k: usize = 0; k < size; k++, matrix += between, other += between, out += ENTRY) {
     let a = f32x4.splat(0);
     let b = f32x4.splat(0);
     for (let e: usize = 0; e < reach; e += step) {
-      const p = f32x4.mul(v128.load(matrix + e), f);
-      const q = f32x4.mul(v128.load(matrix + e, 16), g);
-      v128.store(matrix + e, p);
-      v128.store(matrix + e, q, 16);
-      const u = f32x4.mul(v128.load(gradient + e), p);
-      const v = f32x4.mul(v128.load(gradient + e, 16), q);
-      v128.store(gradient + e, u);
-      v128.store(gradient + e, v, 16);
-      a = f32x4.add(a, u);
-      b = f32x4.add(b, v);
+      a = f32x4.add(a, f32x4.mul(v128.load(matrix + e), v128.load(other + e)));
+      b = f32x4.add(b, f32x4.mul(v128.load(matrix + e, 16), v128.load(other + e, 16)));
     }
-    v128.store(totals, a);
-    v128.store(totals, b, 16);
-    matrix += between;
-    gradient += between;
+    v128.store(out, a);
+    v128.store(out, b, 16);
   }
 }
 
-/**
- * Takes a normalisation back: each entry's gradient gives its share of the total of its line, and the entry grows by the sum
- * that the line was divided by. Lines lie across those that are walked, whose totals are left for the step before.
- */
-function goBack(
+/** Multiplies the entries of each line by its factor. */
+function scaleLines(matrix: usize, between: usize, step: usize, size: usize, factors: usize): void {
+  const reach = size * step;
+  for (let k: usize = 0; k < size; k++, matrix += between, factors += ENTRY) {
+    const f = v128.load(factors);
+    const g = v128.load(factors, 16);
+    for (let at = matrix; at < matrix + reach; at += step) {
+      v128.store(at, f32x4.mul(v128.load(at), f));
+      v128.store(at, f32x4.mul(v128.load(at, 16), g), 16);
+    }
+  }
+}
+
+/** Multiplies numbers by others. */
+function scaleEntries(to: usize, by: usize, bytes: usize): void {
+  for (const end = to + bytes; to < end; to += 16, by += 16) {
+    v128.store(to, f32x4.mul(v128.load(to), v128.load(by)));
+  }
+}
+
+/** Takes from the gradient what every normalisation takes, and multiplies it by the matrix. */
+function takeShares(
   matrix: usize,
   gradient: usize,
-  between: usize,
-  step: usize,
   size: usize,
-  lineTotals: usize,
-  lineSums: usize,
-  totals: usize,
+  iterations: usize,
+  rowFactors: usize,
+  columnFactors: usize,
+  rowTotals: usize,
+  columnTotals: usize,
 ): void {
-  const length = size * ENTRY;
-  for (let k: usize = 0; k < size; k++, totals += ENTRY) {
-    let a = f32x4.splat(0);
-    let b = f32x4.splat(0);
-    for (let e: usize = 0, at: usize = 0; e < length; e += ENTRY, at += step) {
-      const p = v128.load(matrix + at);
-      const q = v128.load(matrix + at, 16);
-      const u = f32x4.sub(v128.load(gradient + at), f32x4.mul(p, v128.load(lineTotals + e)));
-      const v = f32x4.sub(v128.load(gradient + at, 16), f32x4.mul(q, v128.load(lineTotals + e, 16)));
-      v128.store(gradient + at, u);
-      v128.store(gradient + at, v, 16);
-      v128.store(matrix + at, f32x4.mul(p, v128.load(lineSums + e)));
-      v128.store(matrix + at, f32x4.mul(q, v128.load(lineSums + e, 16)), 16);
-      a = f32x4.add(a, u);
-      b = f32x4.add(b, v);
+  const line = size * ENTRY;
+  const all = iterations * line;
+  for (let i: usize = 0; i < line; i += ENTRY) {
+    for (let j: usize = 0; j < line; j += ENTRY, matrix += ENTRY, gradient += ENTRY) {
+      let a = v128.load(gradient);
+      let b = v128.load(gradient, 16);
+      for (let at: usize = 0; at < all; at += line) {
+        const factor = rowFactors + at + i;
+        const total = columnTotals + at + j;
+        a = f32x4.sub(a, f32x4.mul(v128.load(factor), v128.load(total)));
+        b = f32x4.sub(b, f32x4.mul(v128.load(factor, 16), v128.load(total, 16)));
+        const otherTotal = rowTotals + at + i;
+        const otherFactor = columnFactors + at + j;
+        a = f32x4.sub(a, f32x4.mul(v128.load(otherTotal), v128.load(otherFactor)));
+        b = f32x4.sub(b, f32x4.mul(v128.load(otherTotal, 16), v128.load(otherFactor, 16)));
+      }
+      v128.store(gradient, f32x4.mul(v128.load(matrix), a));
+      v128.store(gradient, f32x4.mul(v128.load(matrix, 16), b), 16);
     }
-    v128.store(totals, a);
-    v128.store(totals, b, 16);
-    matrix += between;
-    gradient += between;
   }
 }

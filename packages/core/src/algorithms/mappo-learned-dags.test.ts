@@ -275,7 +275,7 @@ describe("agents that are exported one by one", () => {
     ["the game", coordination({ agents: 3 }), 30],
     ["Aloha", aloha, 40],
   ] as const)("see their own observation and earn what the team earned: %s", async (_, env, iterations) => {
-    const settings = { ...quick, environments: 16, densityWeight: 2, densityTarget: 0 };
+    const settings = { ...quick, environments: 16, densityWeight: 20, densityTarget: 0 };
     const learner = await create(env, settings, 3);
     await iterate(learner, iterations);
     await learner.assertIndependent!();

@@ -10,7 +10,6 @@ import type { Learnable, Rollout } from "../learn/index.ts";
 import {
   type BnPolicy,
   type ConditionalRows,
-  type DagBatch,
   type DagChoices,
   type DagLearner,
   dagChoices,
@@ -19,7 +18,8 @@ import {
   jointObservationTable,
   logProbabilitiesUnderDags,
   meanDensity,
-  writeChosenDags,
+  toldWriter,
+  writeChosenParents,
 } from "../models/index.ts";
 import {
   add,
@@ -60,16 +60,17 @@ export function createDagStepper(
   const findObservations = distinctRowFinder(rows);
   const jointTable = jointObservationTable(learner, minibatchSize);
   const writer = policy.createDagWriter(minibatchSize);
-  const choices = dagChoices(minibatchSize, agents);
-  const dags: DagBatch = {
-    parents: new Float32Array(rows * agents),
-    order: new Int32Array(rows),
-  };
+  const own = minibatchSize === samples ? undefined : dagChoices(minibatchSize, agents);
   const observations = new Float32Array(rows * observationSize);
+  const available = new Float32Array(policy.masked ? rows * actions : 0);
+  const acted = new Int32Array(rows);
+  const writeTold = toldWriter(policy.actor);
+  // In programs about the policy agents come before samples.
   const everyRow: Pick<ConditionalRows, "rowOf" | "sizes"> = {
-    rowOf: Int32Array.from({ length: rows }, (_, row) => row),
+    rowOf: Int32Array.from({ length: rows }, (_, k) => (k % agents) * minibatchSize + Math.floor(k / agents)),
     sizes: [rows, rows, rows],
   };
+  const distance = { sample: agents, child: rows };
   const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
   const integer = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
   const pairs = float(minibatchSize, agents, agents);
@@ -80,10 +81,10 @@ export function createDagStepper(
     compile(engine, {
       name: "mappo: policy step with learned DAGs",
       inputs: {
-        parents: pairs,
+        parents: float(agents, minibatchSize, agents),
+        told: float(minibatchSize, policy.actor.parentInputSize),
         observations: float(observationRows, observationSize),
         observationOf: integer(rows),
-        actions: integer(minibatchSize, agents),
         ...(policy.masked ? { available: float(rows, actions) } : {}),
         ...objectiveInputs(rows, actions),
       },
@@ -124,8 +125,10 @@ export function createDagStepper(
     async prepare(minibatch, decisions, advantages, chosen) {
       const take = <T extends Float32Array | Float64Array | Int32Array>(from: T, to: T): void =>
         copyRows(from, from.length / samples, minibatch, minibatchSize, to);
-      for (const part of Object.keys(choices) as (keyof DagChoices)[]) {
-        take(decisions.dagChoices![part], choices[part]);
+      const all = decisions.dagChoices!;
+      const choices = own ?? all;
+      if (own !== undefined) {
+        for (const part of Object.keys(own) as (keyof DagChoices)[]) take(all[part], own[part]);
       }
       take(rollout.observations, observations);
       const joint = jointTable(observations);
@@ -136,21 +139,30 @@ export function createDagStepper(
       const { inputs, results } = policyProgram;
       joint.fill(dagProgram.inputs.jointObservations, dagProgram.inputs.jointRow);
       copyRows(observations, observationSize, distinct.first, distinct.count, inputs.observations);
-      inputs.observationOf.set(distinct.index);
-      take(decisions.actions, inputs.actions);
-      if (policy.masked) take(rollout.available!, inputs.available as Float32Array);
+      take(decisions.actions, acted);
+      if (policy.masked) take(rollout.available!, available);
+      inputs.told.fill(0);
+      const slot = policy.actor.parentInputSize / agents;
+      for (let k = 0; k < rows; k++) {
+        writeTold(observations, acted, k, inputs.told, k * slot);
+        const row = everyRow.rowOf[k];
+        inputs.observationOf[row] = distinct.index[k];
+        if (policy.masked) {
+          const mask = available.subarray(k * actions, (k + 1) * actions);
+          (inputs.available as Float32Array).set(mask, row * actions);
+        }
+      }
       const sums = sumByDecision(minibatch, everyRow, advantages, rollout, agents, actions);
       fillObjective(inputs, sums);
       let current = chosen;
       return async (entropyCoefficient, pull) => {
-        if (current) writeChosenDags(learner.options, choices, dags);
-        else await writer.chooseAgain!(observations, choices, dags);
+        if (!current) await writer.chooseAgain!(observations, choices);
         current = false;
-        inputs.parents.set(dags.parents);
+        writeChosenParents(learner.options, choices, inputs.parents, distance);
         inputs.entropyCoefficient[0] = entropyCoefficient;
         await policyProgram.run();
         const forParents = results.forParents as Float32Array;
-        const density = meanDensity(dags.parents, minibatchSize, agents);
+        const density = meanDensity(inputs.parents, minibatchSize, agents);
         if (pull.weight > 0) {
           const slope = (pull.weight * Math.sign(density - pull.target)) / mostEdges;
           for (let k = 0; k < forParents.length; k++) forParents[k] += slope;

@@ -432,7 +432,10 @@ export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng): Map
       ...learnable("actor", actor.parameters, { ...options, learningRate: config.actorLearningRate }, rng),
     },
     critic: {
-      value: (views, states) => head.apply(views, base.apply(views, states)),
+      value: (views, states) => {
+        const [weights, bias] = head.parameters.map(({ name }) => views[name]);
+        return base.product(views, states, weights, bias);
+      },
       ...learnable(
         "critic",
         [...base.parameters, ...head.parameters],

@@ -1,4 +1,14 @@
-import { type Expr, nn, type Parameter, relu, type Views } from "../tensor/index.ts";
+import {
+  add,
+  type Expr,
+  matMul,
+  nn,
+  type Parameter,
+  relu,
+  reshape,
+  sizeOf,
+  type Views,
+} from "../tensor/index.ts";
 
 /** Below this many inputs a layer normalisation of the input would destroy information: of one number nothing is left. */
 const NARROW = 8;
@@ -15,8 +25,11 @@ export interface BaseNetwork {
   readonly parameters: readonly Parameter[];
   /** Whether the input is normalised. */
   readonly normalisesInput: boolean;
-  /** `[R, inputs] -> [R, hidden]` */
-  apply(views: Views, x: Expr): Expr;
+  /**
+   * Features times the weights of heads, plus a bias: `[R, inputs] x [hidden, n] + [n] -> [R, n]`; or each of `G` equal groups
+   * of rows times weights of its own, `[R, inputs] x [G, hidden, n] -> [G, R / G, n]`, without one.
+   */
+  product(views: Views, x: Expr, weights: Expr, bias?: Expr): Expr;
 }
 
 /**
@@ -26,15 +39,28 @@ export interface BaseNetwork {
 export function baseNetwork(name: string, inputs: number, options: BaseOptions): BaseNetwork {
   const { hidden, inputNorm, hiddenNorm } = options;
   const normalisesInput = inputNorm === "auto" ? inputs >= NARROW : inputNorm;
-  const layer = (index: number, width: number): (nn.Module | nn.Activation)[] => [
-    nn.orthogonalLinear(`${name}/${index}`, width, hidden, Math.SQRT2),
-    relu,
-    ...(hiddenNorm ? [nn.layerNormalisation(`${name}/${index}/norm`, hidden)] : []),
-  ];
-  const network = nn.sequence(
+  const linear = (index: number, width: number) =>
+    nn.orthogonalLinear(`${name}/${index}`, width, hidden, Math.SQRT2);
+  const normalisation = (index: number) => nn.layerNormalisation(`${name}/${index}/norm`, hidden);
+  const last = hiddenNorm ? normalisation(1) : undefined;
+  const beforeLast = nn.sequence(
     ...(normalisesInput ? [nn.layerNormalisation(`${name}/input-norm`, inputs)] : []),
-    ...layer(0, inputs),
-    ...layer(1, hidden),
+    linear(0, inputs),
+    relu,
+    ...(hiddenNorm ? [normalisation(0)] : []),
+    linear(1, hidden),
+    relu,
   );
-  return { parameters: network.parameters, normalisesInput, apply: network.apply };
+  return {
+    parameters: [...beforeLast.parameters, ...(last?.parameters ?? [])],
+    normalisesInput,
+    product(views, x, weights, bias) {
+      const features = beforeLast.apply(views, x);
+      const groups = weights.shape.slice(0, -2);
+      const grouped = reshape(features, [...groups, x.shape[0] / sizeOf(groups), hidden]);
+      if (last !== undefined) return last.product(views, grouped, weights, bias);
+      const product = matMul(grouped, weights);
+      return bias === undefined ? product : add(product, bias);
+    },
+  };
 }

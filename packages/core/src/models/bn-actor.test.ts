@@ -20,7 +20,7 @@ import {
   logProbabilitiesUnderDags,
   sampleJointActions,
 } from "./bn-actor.ts";
-import { conditionalRowBuilder, type JointSamples } from "./conditional-rows.ts";
+import { conditionalRowBuilder, type JointSamples, toldWriter } from "./conditional-rows.ts";
 
 const engine = await loadEngine();
 
@@ -567,8 +567,8 @@ describe("log-probabilities under DAGs that are expressions", () => {
       inputs: {
         observations: { dtype, shape: [rows, observationSize] },
         observationOf: { dtype: "int32", shape: [rows] },
-        parents: { dtype, shape: [samples, agents, agents] },
-        actions: { dtype: "int32", shape: [samples, agents] },
+        parents: { dtype, shape: [agents, samples, agents] },
+        told: { dtype, shape: [samples, actor.parentInputSize] },
         ...(masked ? { available: { dtype, shape: [rows, actions] } } : {}),
       },
       variables: { actor: vector },
@@ -583,38 +583,52 @@ describe("log-probabilities under DAGs that are expressions", () => {
     rng.fillNormal(inputs.observations);
     // Rows of the table in another order than that of the agents.
     for (let row = 0; row < rows; row++) inputs.observationOf[row] = (5 * row + 2) % rows;
-    for (let k = 0; k < rows; k++) {
-      inputs.actions[k] = rng.integer(actions);
-      for (let j = 0; j < k % agents; j++) inputs.parents[k * agents + j] = rng.integer(2);
+    const observation = (agent: number, sample: number): number[] => {
+      const start = inputs.observationOf[agent * samples + sample] * observationSize;
+      return [...inputs.observations.subarray(start, start + observationSize)] as number[];
+    };
+    const joint = Int32Array.from({ length: rows }, () => rng.integer(actions));
+    const told = new Float32Array(inputs.told.length);
+    const write = toldWriter(actor);
+    for (let r = 0; r < samples; r++) {
+      const seen = Array.from({ length: agents }, (_, j) => observation(j, r)).flat();
+      const acted = joint.subarray(r * agents, (r + 1) * agents);
+      for (let j = 0; j < agents; j++) {
+        write(Float32Array.from(seen), acted, j, told, (r + j / agents) * actor.parentInputSize);
+        for (let i = j + 1; i < agents; i++) {
+          inputs.parents[(i * samples + r) * agents + j] = rng.integer(2);
+        }
+      }
     }
+    inputs.told.set(told);
     for (let k = 0; masked && k < rows * actions; k++) {
       (inputs.available as Float32Array)[k] = k % actions === 0 ? 1 : rng.integer(2);
     }
     await program.run();
-    return { program, random, weights };
+    return { program, random, weights, joint, observation };
   }
 
   test.each(variants.flatMap((options) => [false, true].map((masked) => [options, masked] as const)))(
     "are those of rows worked out one by one: %o, masked %s",
     async (options, masked) => {
-      const { program, random } = await underDags(options, masked);
-      const { agents, observationSize, actions } = random.actor.options;
+      const { program, random, joint, observation } = await underDags(options, masked);
+      const { agents, actions } = random.actor.options;
       const { inputs, results } = program;
-      const observation = (row: number): number[] => {
-        const start = inputs.observationOf[row] * observationSize;
-        return [...inputs.observations.subarray(start, start + observationSize)];
-      };
       for (let row = 0; row < samples * agents; row++) {
-        const first = row - (row % agents);
+        const [agent, sample] = [Math.floor(row / samples), row % samples];
+        const parents = Array.from({ length: agents }, (_, i) => {
+          const start = (i * samples + sample) * agents;
+          return [...inputs.parents.subarray(start, start + agents)] as number[];
+        });
         const told = plainTold(
           random.actor.options,
-          inputs.parents.subarray(first * agents, (first + agents) * agents),
-          Array.from({ length: agents }, (_, j) => observation(first + j)),
-          inputs.actions.subarray(first, first + agents),
-          row % agents,
+          parents.flat(),
+          Array.from({ length: agents }, (_, j) => observation(j, sample)),
+          joint.subarray(sample * agents, (sample + 1) * agents),
+          agent,
         );
         const mask = inputs.available && [...inputs.available.subarray(row * actions, (row + 1) * actions)];
-        const expected = plainLogProbabilities(random, row % agents, observation(row), told, mask);
+        const expected = plainLogProbabilities(random, agent, observation(agent, sample), told, mask);
         for (const [a, value] of expected.entries()) {
           if (!Number.isFinite(value)) continue;
           expect((results.logProbabilities as Float32Array)[row * actions + a]).toBeCloseTo(value, 4);
@@ -648,8 +662,7 @@ describe("log-probabilities under DAGs that are expressions", () => {
 
   test("tell them nothing where no parent has acted", async () => {
     const { program } = await underDags({}, false);
-    // An action outside of the range is a row of zeros.
-    program.inputs.actions.fill(-1);
+    program.inputs.told.fill(0);
     await program.run();
     expect([...(program.results.forParents as Float32Array)].every((value) => value === 0)).toBe(true);
     await program.dispose();

@@ -59,7 +59,7 @@ export interface BnActor {
   observationLogits(views: Views, observations: Expr): Expr;
   /** Parents' share of the logits for every agent's head, `[R, P] -> [R * N, A]`. */
   parentLogits(views: Views, parents: Expr): Expr;
-  /** The same where each agent has a parent input of its own, for its own head alone, `[R, N, P] -> [R * N, A]`. */
+  /** The same where each agent has parent inputs of its own, for its own head alone, `[N, R, P] -> [N * R, A]`. */
   ownParentLogits(views: Views, parents: Expr): Expr;
 }
 
@@ -83,10 +83,11 @@ export function bnActor(name: string, options: BnActorOptions): BnActor {
   };
   const bias: Parameter = { name: `${name}/head/b`, shape: [outputs], initialise: zeros };
 
-  /** `[R, features of this half] -> [R * N, A]` with the rows of the head that belong to the half. */
-  const applyHead = (views: Views, x: Expr, start: number): Expr => {
-    const [rows, width] = x.shape;
-    const product = matMul(x, slice(views[weights.name], 0, start, start + width));
+  const ofObservations = (views: Views): Expr => slice(views[weights.name], 0, 0, hidden);
+  const ofParents = (views: Views): Expr => slice(views[weights.name], 0, hidden, hidden + parentFeatures);
+  /** Features times weights of the head, `[R, ...]`, as a row for each agent, `[R * N, A]`. */
+  const forAgents = (product: Expr): Expr => {
+    const rows = product.shape[0];
     const table = reshape(product, [rows, heads === "shared" ? 1 : agents, actions]);
     return reshape(expand(table, [rows, agents, actions]), [rows * agents, actions]);
   };
@@ -106,22 +107,26 @@ export function bnActor(name: string, options: BnActorOptions): BnActor {
     },
     observationLogits(views, observations) {
       const rows = observations.shape[0];
-      const logits = applyHead(views, observationBase.apply(views, observations), 0);
+      const logits = forAgents(observationBase.product(views, observations, ofObservations(views)));
       const table = add(reshape(logits, [rows, agents, actions]), constantLogits(views));
       return reshape(table, [rows * agents, actions]);
     },
-    parentLogits: (views, parents) =>
-      applyHead(views, parentBase === undefined ? parents : parentBase.apply(views, parents), hidden),
+    parentLogits(views, parents) {
+      const half = ofParents(views);
+      return forAgents(
+        parentBase === undefined ? matMul(parents, half) : parentBase.product(views, parents, half),
+      );
+    },
     ownParentLogits(views, parents) {
-      const rows = parents.shape[0] * agents;
-      const input = reshape(parents, [rows, parentInputSize]);
-      const told = parentBase === undefined ? input : parentBase.apply(views, input);
-      const half = slice(views[weights.name], 0, hidden, hidden + parentFeatures);
-      if (heads === "shared") return matMul(told, half);
-      const ofAgents = transpose(reshape(told, [parents.shape[0], agents, parentFeatures]), [1, 0, 2]);
-      const headOfAgents = transpose(reshape(half, [parentFeatures, agents, actions]), [1, 0, 2]);
-      const logits = transpose(matMul(ofAgents, headOfAgents), [1, 0, 2]);
-      return reshape(logits, [rows, actions]);
+      const [, samples] = parents.shape;
+      const half = ofParents(views);
+      const own =
+        heads === "shared" ? half : transpose(reshape(half, [parentFeatures, agents, actions]), [1, 0, 2]);
+      const logits =
+        parentBase === undefined
+          ? matMul(parents, own)
+          : parentBase.product(views, reshape(parents, [agents * samples, parentInputSize]), own);
+      return reshape(logits, [agents * samples, actions]);
     },
   };
 }
@@ -262,11 +267,14 @@ export function conditionalLogProbabilities(
  * Log-probabilities of all actions in `R` samples whose DAGs are expressions, so that gradients reach them: where an
  * edge is missing the gradient says what it would change. No row is shared but those of the agents' own observations.
  *
+ * Agents come before samples, so that each agent's head is one product, and what an agent would tell is the same for all.
+ *
  * @param inputs.observations distinct observations `[U, O]`
- * @param inputs.observationOf which of them each agent made, int32 `[R * N]`
- * @param inputs.parents 1 where the column is a parent of the row, `[R, N, N]`
- * @param inputs.actions what parents have chosen, int32 `[R, N]`
- * @returns `[R * N, A]`
+ * @param inputs.observationOf which of them each agent made, int32 `[N * R]`
+ * @param inputs.parents 1 where the last axis' agent is a parent of the first's, `[N, R, N]`
+ * @param inputs.told what each agent tells its children, agent by agent, `[R, P]`
+ * @param inputs.available `[N * R, A]`
+ * @returns `[N * R, A]`
  */
 export function logProbabilitiesUnderDags(
   actor: BnActor,
@@ -275,20 +283,14 @@ export function logProbabilitiesUnderDags(
     readonly observations: Expr;
     readonly observationOf: Expr;
     readonly parents: Expr;
-    readonly actions: Expr;
+    readonly told: Expr;
     readonly available?: Expr;
   },
 ): Expr {
-  const { agents, actions, parentInput, observationSize } = actor.options;
-  const samples = inputs.parents.shape[0];
+  const { agents } = actor.options;
+  const [samples, width] = inputs.told.shape;
   const dtype = inputs.parents.dtype as "float32";
-  const width = actor.parentInputSize;
-  const acted = oneHot(inputs.actions, actions, dtype);
-  const seen = (): Expr => gather(inputs.observations, inputs.observationOf);
-  const told =
-    parentInput === "actions"
-      ? acted
-      : concat([reshape(seen(), [samples, agents, observationSize]), acted], 2);
+  const rows = agents * samples;
   // A product with ones repeats each entry over its slot, several times faster than broadcasting over short rows.
   const repeat = constant(
     dtype,
@@ -297,15 +299,15 @@ export function logProbabilitiesUnderDags(
       Math.floor((k % width) / (width / agents)) === Math.floor(k / width) ? 1 : 0,
     ),
   );
-  const mask = matMul(reshape(inputs.parents, [samples * agents, agents]), repeat);
-  const input = mul(reshape(mask, [samples, agents, width]), reshape(told, [samples, 1, width]));
+  const mask = matMul(reshape(inputs.parents, [rows, agents]), repeat);
+  const heard = mul(reshape(mask, [agents, samples, width]), inputs.told);
   const agentOfRow = constant(
     "int32",
-    [samples * agents],
-    Array.from({ length: samples * agents }, (_, row) => row % agents),
+    [rows],
+    Array.from({ length: rows }, (_, row) => Math.floor(row / samples)),
   );
   const ownRow = add(mul(inputs.observationOf, agents), agentOfRow);
   const own = gather(actor.observationLogits(views, inputs.observations), ownRow);
-  const logits = add(own, actor.ownParentLogits(views, input));
+  const logits = add(own, actor.ownParentLogits(views, heard));
   return logSoftmax(inputs.available === undefined ? logits : maskLogits(logits, inputs.available));
 }

@@ -18,7 +18,13 @@ import {
 } from "../tensor/index.ts";
 import { type BnActor, conditionalLogProbabilities, sampleJointActions } from "./bn-actor.ts";
 import type { ConditionalRows } from "./conditional-rows.ts";
-import { type DagChoices, dagChoices, dagChooser, type LearnedDagSource } from "./dag-chooser.ts";
+import {
+  type DagChoices,
+  dagChoices,
+  dagChooser,
+  type LearnedDagSource,
+  writeChosenDags,
+} from "./dag-chooser.ts";
 import { dagNoise } from "./dag-noise.ts";
 import { type DagBatch, type DagContext, type DagSource, dagWriter } from "./dag-source.ts";
 
@@ -54,7 +60,7 @@ export interface PolicyDagWriter {
   /** @param fresh copies that started a new episode; all when absent */
   draw(context: PolicyDagContext, out: DagBatch, fresh?: (copy: number) => boolean): Promise<void>;
   /** Learned DAGs: chooses again, by the present parameters, under the noise that `choices` holds. */
-  chooseAgain?(observations: Float32Array, choices: DagChoices, out: DagBatch): Promise<void>;
+  chooseAgain?(observations: Float32Array, choices: DagChoices): Promise<void>;
 }
 
 /** A Bayesian-network joint policy that can act, answer for single decisions, and leave as an ONNX file. */
@@ -178,12 +184,13 @@ export function bnPolicy(
     }
     const own = dagChoices(count, agents);
     const fillNoise = dagNoise(agents, count);
-    const chooseAgain = async (observations: Float32Array, choices: DagChoices, out: DagBatch) =>
-      (await choosers.for(count)).choose(observations, choices, out);
+    const chooseAgain = async (observations: Float32Array, choices: DagChoices) =>
+      (await choosers.for(count)).choose(observations, choices);
     return {
-      draw({ observations, noise, rng, choices = own }, out) {
+      async draw({ observations, noise, rng, choices = own }, out) {
         fillNoise(choices, noise === "new" ? rng : undefined);
-        return chooseAgain(observations, choices, out);
+        await chooseAgain(observations, choices);
+        writeChosenDags(dagSource.learner.options, choices, out);
       },
       chooseAgain,
     };

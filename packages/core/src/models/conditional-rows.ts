@@ -37,6 +37,29 @@ export interface ConditionalRows {
 }
 
 /**
+ * Writes what agents tell their children into zeros.
+ *
+ * @returns a function of the observations `[R, N, O]` and actions `[R, N]` of agents, which of these `R * N` tells, and
+ * where to
+ */
+export function toldWriter({
+  options,
+}: Pick<BnActor, "options">): (
+  observations: Float32Array,
+  actions: Int32Array,
+  which: number,
+  out: Float32Array,
+  at: number,
+) => void {
+  const { observationSize, parentInput } = options;
+  const observed = parentInput === "actions" ? 0 : observationSize;
+  return (observations, actions, which, out, at) => {
+    for (let k = 0; k < observed; k++) out[at + k] = observations[which * observationSize + k];
+    out[at + observed + actions[which]] = 1;
+  };
+}
+
+/**
  * Prepares decisions for `conditionalLogProbabilities`.
  *
  * @param capacity the largest number of samples
@@ -46,10 +69,10 @@ export function conditionalRowBuilder(
   actor: BnActor,
   capacity: number,
 ): (samples: JointSamples, take?: Int32Array) => ConditionalRows {
-  const { agents, observationSize, actions, parentInput } = actor.options;
+  const { agents, observationSize, actions } = actor.options;
   const width = actor.parentInputSize;
   const slot = width / agents;
-  const actionAt = parentInput === "actions" ? 0 : observationSize;
+  const write = toldWriter(actor);
   const rows = capacity * agents;
   const observations = new Float32Array(rows * observationSize);
   const parents = new Float32Array(rows * width);
@@ -73,10 +96,7 @@ export function conditionalRowBuilder(
         const block = (n * agents + i) * width;
         for (let j = 0; j < agents; j++) {
           if (samples.parents[mask + j] === 0) continue;
-          const at = block + j * slot;
-          for (let k = 0; k < actionAt; k++)
-            parents[at + k] = samples.observations[from + j * observationSize + k];
-          parents[at + actionAt + samples.actions[sample * agents + j]] = 1;
+          write(samples.observations, samples.actions, sample * agents + j, parents, block + j * slot);
         }
       }
     }

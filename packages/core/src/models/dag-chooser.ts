@@ -41,14 +41,13 @@ export interface DagChoices {
   readonly orderNoise: Float32Array;
   /** Logistic, the same for an edge and its reverse, of which an order permits only one, `[R, N, N]`. */
   readonly edgeNoise: Float32Array;
-  /** Agents by rank, `[R, N]`. */
+  /** Agents by rank, `[R, N]`: from which the next search begins. */
   readonly order: Int32Array;
-  /** Prices of the assignments of agents to ranks, from which the next search begins, `[R, N]`. */
+  /** Prices of the assignments of agents to ranks, from which the next search begins too, `[R, N]`. */
   readonly prices: Float64Array;
-  /** 1 where an edge from row to column is chosen, whether or not the order permits it, `[R, N, N]`. */
-  readonly edges: Float32Array;
-  /** What the choices were made by: `DagScores` of order and edges, `[R, N, N]` each. */
+  /** What the order was chosen by: how well agent (column) fits rank (row), `[R, N, N]`. */
   readonly orderScores: Float32Array;
+  /** An edge from row to column is chosen where positive, whether or not the order permits it, `[R, N, N]`. */
   readonly edgeScores: Float32Array;
 }
 
@@ -59,7 +58,6 @@ export function dagChoices(samples: number, agents: number): DagChoices {
     edgeNoise: pairs(),
     order: new Int32Array(samples * agents),
     prices: new Float64Array(samples * agents),
-    edges: pairs(),
     orderScores: pairs(),
     edgeScores: pairs(),
   };
@@ -73,7 +71,6 @@ export function choicesOf(all: DagChoices, agents: number, start: number, end: n
     edgeNoise: pairs(all.edgeNoise),
     order: all.order.subarray(start * agents, end * agents),
     prices: all.prices.subarray(start * agents, end * agents),
-    edges: pairs(all.edges),
     orderScores: pairs(all.orderScores),
     edgeScores: pairs(all.edgeScores),
   };
@@ -148,7 +145,7 @@ export interface DagChooser {
    * @param observations `[R, N, O]`
    * @throws NonFiniteError when the scores are not finite numbers
    */
-  choose(observations: Float32Array, choices: DagChoices, out: DagBatch): Promise<void>;
+  choose(observations: Float32Array, choices: DagChoices): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -178,7 +175,7 @@ export function dagChooser(
     }),
   );
   return {
-    async choose(observations, choices, out) {
+    async choose(observations, choices) {
       const joint = table(observations);
       const { inputs, results, run } = await programs.for(joint.rows);
       joint.fill(inputs.jointObservations, inputs.jointRow);
@@ -186,16 +183,12 @@ export function dagChooser(
       inputs.edgeNoise.set(choices.edgeNoise);
       await run();
       const order = results.order as Float32Array | undefined;
-      const edges = results.edges as Float32Array;
       if (order !== undefined) choices.orderScores.set(order);
-      choices.edgeScores.set(edges);
+      choices.edgeScores.set(results.edges as Float32Array);
       for (let r = 0; r < samples; r++) {
         if (order !== undefined) solve(order, r, choices.order, choices.prices);
         else for (let i = 0; i < agents; i++) choices.order[r * agents + i] = i;
       }
-      const chosen = choices.edges;
-      for (let k = 0; k < chosen.length; k++) chosen[k] = edges[k] > 0 ? 1 : 0;
-      writeChosenDags(learner.options, choices, out);
     },
     dispose: programs.dispose,
   };
@@ -203,22 +196,37 @@ export function dagChooser(
 
 /** The DAGs that hard choices stand for. */
 export function writeChosenDags(
-  { agents, edgeIndexing }: Pick<DagLearnerOptions, "agents" | "edgeIndexing">,
-  { order, edges }: DagChoices,
+  options: Pick<DagLearnerOptions, "agents" | "edgeIndexing">,
+  choices: DagChoices,
   out: DagBatch,
 ): void {
+  const { agents } = options;
+  out.order.set(choices.order);
+  writeChosenParents(options, choices, out.parents, { sample: agents ** 2, child: agents });
+}
+
+/**
+ * Writes 1 for each parent, and 0 for every other agent.
+ *
+ * @param distance from a sample to the next, and from a child to the next, whose parents lie side by side
+ */
+export function writeChosenParents(
+  { agents, edgeIndexing }: Pick<DagLearnerOptions, "agents" | "edgeIndexing">,
+  { order, edgeScores }: DagChoices,
+  parents: Float32Array,
+  distance: { readonly sample: number; readonly child: number },
+): void {
   const byRank = edgeIndexing === "rank";
-  const { parents } = out;
-  out.order.set(order);
   parents.fill(0);
-  for (let at = 0; at < order.length; at += agents) {
+  for (let at = 0, to = 0; at < order.length; at += agents, to += distance.sample) {
     const matrix = at * agents;
     for (let early = 0; early < agents; early++) {
       const j = order[at + early];
       for (let late = early + 1; late < agents; late++) {
         const i = order[at + late];
         const edge = byRank ? early * agents + late : j * agents + i;
-        parents[matrix + i * agents + j] = edges[matrix + edge];
+        // Not by a branch, which edges as random as these would mislead.
+        parents[to + i * distance.child + j] = Number(edgeScores[matrix + edge] > 0);
       }
     }
   }

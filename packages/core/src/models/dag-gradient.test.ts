@@ -52,7 +52,6 @@ test.each([
         for (let k = 0; k < upstream.length; k++) {
           choices.orderScores[k] = spread * rng.gumbel();
           choices.edgeScores[k] = spread * rng.normal();
-          choices.edges[k] = choices.edgeScores[k] > 0 ? 1 : 0;
           upstream[k] = rng.normal();
         }
         for (let r = 0; r < samples; r++) {
@@ -64,9 +63,16 @@ test.each([
         (inputs.edges as Float64Array).set(choices.edgeScores);
         (inputs.upstream as Float64Array).set(upstream);
         inputs.chosenOrder.set(choices.order);
-        (inputs.chosenEdges as Float64Array).set(choices.edges);
+        (inputs.chosenEdges as Float64Array).set(choices.edgeScores.map((score) => (score > 0 ? 1 : 0)));
         await program.run();
-        const out = gradient(choices, upstream);
+        const byAgents = upstream.map(
+          (_, k) =>
+            upstream[
+              ((Math.floor(k / agents) % samples) * agents + Math.floor(k / (samples * agents))) * agents +
+                (k % agents)
+            ],
+        );
+        const out = gradient(choices, byAgents);
         const largest = (values: ArrayLike<number>): number => Math.max(...Array.from(values, Math.abs));
         const expected = {
           order: results.forOrder as Float64Array,

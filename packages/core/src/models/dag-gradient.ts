@@ -18,8 +18,8 @@ const SIDE_BY_SIDE = 8;
  * by sample in the processor's cache: four times as fast.
  *
  * @param samples `R`
- * @returns a function of the choices with their scores, and of `gradient` `[R, N, N]`, for a 1 where the column is a parent
- * of the row; its result is overwritten by the next call
+ * @returns a function of the choices with their scores, and of `gradient` `[N, R, N]`, for a 1 where the last axis' agent is
+ * a parent of the first's; its result is overwritten by the next call
  */
 export function dagGradient(
   { agents, dagOrder, edgeIndexing }: Pick<DagLearnerOptions, "agents" | "dagOrder" | "edgeIndexing">,
@@ -29,27 +29,26 @@ export function dagGradient(
   const pairs = agents * agents;
   const count = SIDE_BY_SIDE * Math.ceil(samples / SIDE_BY_SIDE);
   const { kernels, buffer, addresses } = dagKernels([
-    9,
+    8,
     count * agents,
-    ...new Array<number>(6).fill(count * pairs),
+    ...new Array<number>(5).fill(count * pairs),
     agents,
-    SIDE_BY_SIDE * (2 * pairs + (2 * iterations + 4) * agents),
+    SIDE_BY_SIDE * (2 * pairs + (4 * iterations + 1) * agents),
   ]);
   const [table, ...parts] = addresses;
   new Uint32Array(buffer, table).set(parts);
   const order = new Int32Array(buffer, parts[0], samples * agents);
-  const [edges, parents, orderScores, edgeScores, forOrder, forEdges] = parts
-    .slice(1, 7)
+  const [parents, orderScores, edgeScores, forOrder, forEdges] = parts
+    .slice(1, 6)
     .map((address) => new Float32Array(buffer, address, samples * pairs));
 
   return (choices, gradient) => {
     order.set(choices.order);
-    edges.set(choices.edges);
     parents.set(gradient);
     orderScores.set(choices.orderScores);
     edgeScores.set(choices.edgeScores);
     const [learned, byRank] = [dagOrder === "learned", edgeIndexing === "rank"].map(Number);
-    kernels.scoreGradients(table, count, agents, learned, byRank, iterations);
+    kernels.scoreGradients(table, count, samples, agents, learned, byRank, iterations);
     return { order: forOrder, edges: forEdges };
   };
 }

@@ -8,6 +8,7 @@ interface DagKernels {
   scoreGradients(
     samples: number,
     count: number,
+    real: number,
     agents: number,
     learned: number,
     byRank: number,

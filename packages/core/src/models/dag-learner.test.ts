@@ -17,10 +17,17 @@ import {
   unpack,
   variable,
 } from "../tensor/index.ts";
-import { type DagChoices, dagChoices, dagChooser, learnedDagSource, writeChosenDags } from "./dag-chooser.ts";
+import {
+  type DagChoices,
+  dagChoices,
+  dagChooser,
+  type LearnedDagSource,
+  learnedDagSource,
+  writeChosenDags,
+} from "./dag-chooser.ts";
 import { type DagLearnerOptions, dagLearner, sinkhorn } from "./dag-learner.ts";
 import { dagNoise } from "./dag-noise.ts";
-import { meanDensity } from "./dag-source.ts";
+import { type DagBatch, meanDensity } from "./dag-source.ts";
 
 const engine = await loadEngine();
 
@@ -112,6 +119,18 @@ function isAcyclic(agents: number, edges: Float32Array): boolean {
   }
 }
 
+/** A chooser that also writes the DAGs. */
+function writingChooser(source: LearnedDagSource, samples: number) {
+  const chooser = dagChooser(engine, "test", source, samples);
+  return {
+    async choose(observations: Float32Array, choices: DagChoices, dags: DagBatch): Promise<void> {
+      await chooser.choose(observations, choices);
+      writeChosenDags(source.learner.options, choices, dags);
+    },
+    dispose: chooser.dispose,
+  };
+}
+
 /** A learner with random parameters, its program and the choices that follow from the noise. */
 function randomLearner(options: DagLearnerOptions, deviation = 1, seed = 0) {
   const learner = dagLearner("dag", options);
@@ -143,13 +162,13 @@ describe("chosen DAGs", () => {
     const rng = createRng("acyclic");
     for (const deviation of [0.1, 1, 30, 0, 3, 100, 1]) {
       const { source } = randomLearner(options, deviation, Math.round(10 * deviation));
-      const chooser = dagChooser(engine, "test", source, samples);
+      const { choose, dispose } = writingChooser(source, samples);
       const observations = new Float32Array(samples * 6 * 2);
       rng.fillNormal(observations);
       const choices = dagChoices(samples, 6);
       const dags = { parents: new Float32Array(samples * 36), order: new Int32Array(samples * 6) };
       dagNoise(6, choices.order.length / 6)(choices, rng);
-      await chooser.choose(observations, choices, dags);
+      await choose(observations, choices, dags);
       let wrong = 0;
       for (let r = 0; r < samples; r++) {
         const matrix = dags.parents.subarray(r * 36, (r + 1) * 36);
@@ -164,7 +183,7 @@ describe("chosen DAGs", () => {
       }
       expect(wrong).toBe(0);
       if (options.dagOrder === "identity") expect([...dags.order.subarray(0, 6)]).toEqual([0, 1, 2, 3, 4, 5]);
-      await chooser.dispose();
+      await dispose();
     }
   });
 
@@ -172,16 +191,16 @@ describe("chosen DAGs", () => {
     const samples = 4000;
     for (const variant of variants) {
       const { source } = randomLearner({ ...small, agents: 4, hidden: 64, ...variant });
-      const chooser = dagChooser(engine, "test", source, samples);
+      const { choose, dispose } = writingChooser(source, samples);
       const observations = new Float32Array(samples * 8);
       const rng = createRng(3);
       rng.fillNormal(observations);
       const choices = dagChoices(samples, 4);
       const dags = { parents: new Float32Array(samples * 16), order: new Int32Array(samples * 4) };
       dagNoise(4, choices.order.length / 4)(choices, rng);
-      await chooser.choose(observations, choices, dags);
+      await choose(observations, choices, dags);
       expect(Math.abs(meanDensity(dags.parents, samples, 4) - 0.5)).toBeLessThan(0.05);
-      await chooser.dispose();
+      await dispose();
     }
   });
 
@@ -189,7 +208,7 @@ describe("chosen DAGs", () => {
     const { learner, layout, vector, source } = randomLearner(small, 3);
     const samples = 40;
     const rng = createRng(5);
-    const chooser = dagChooser(engine, "test", source, samples);
+    const { choose, dispose } = writingChooser(source, samples);
     const observations = new Float32Array(samples * 6);
     rng.fillNormal(observations);
     const choices = dagChoices(samples, 3);
@@ -197,7 +216,7 @@ describe("chosen DAGs", () => {
     const logits = await plainLogits(learner.inputSize, layout, vector.values as Float32Array, observations);
     for (const noise of [rng, undefined]) {
       dagNoise(3, choices.order.length / 3)(choices, noise);
-      await chooser.choose(observations, choices, dags);
+      await choose(observations, choices, dags);
       const order = new Int32Array(samples * 3);
       const scores = Float32Array.from(
         logits.order,
@@ -218,27 +237,27 @@ describe("chosen DAGs", () => {
         }
       }
     }
-    await chooser.dispose();
+    await dispose();
   });
 
   test("begin a new search where the last one ended without changing its result", async () => {
     const { source } = randomLearner({ ...small, agents: 5 }, 2);
-    const chooser = dagChooser(engine, "test", source, 50);
+    const { choose, dispose } = writingChooser(source, 50);
     const rng = createRng(8);
     const observations = new Float32Array(50 * 10);
     const choices = dagChoices(50, 5);
     const dags = { parents: new Float32Array(50 * 25), order: new Int32Array(50 * 5) };
     dagNoise(5, choices.order.length / 5)(choices, rng);
-    await chooser.choose(observations, choices, dags);
+    await choose(observations, choices, dags);
     const first = dags.parents.slice();
     for (let k = 0; k < observations.length; k++) observations[k] = 0.1 * rng.normal();
-    await chooser.choose(observations, choices, dags);
+    await choose(observations, choices, dags);
     const warm = dags.parents.slice();
     choices.prices.fill(0);
-    await chooser.choose(observations, choices, dags);
+    await choose(observations, choices, dags);
     expect(dags.parents).toEqual(warm);
     expect(warm).not.toEqual(first);
-    await chooser.dispose();
+    await dispose();
   });
 });
 
@@ -455,7 +474,7 @@ describe("gradients", () => {
       const choices: DagChoices = {
         ...dagChoices(1, 4),
         order: solved,
-        edges: Float32Array.from(hard.edges),
+        edgeScores: Float32Array.from(at.edges),
       };
       writeChosenDags(options, choices, dags);
       expect([...(program.results.parents as Float64Array)]).toEqual([...dags.parents]);
@@ -518,7 +537,7 @@ test("both indexings give every labelled DAG the same chance under a uniform ord
         const choices: DagChoices = {
           ...dagChoices(1, 3),
           order: Int32Array.from(order),
-          edges: Float32Array.from({ length: 9 }, (_, k) => (bits >> k) & 1),
+          edgeScores: Float32Array.from({ length: 9 }, (_, k) => (bits >> k) & 1),
         };
         const dags = { parents: new Float32Array(9), order: new Int32Array(3) };
         writeChosenDags({ agents: 3, edgeIndexing }, choices, dags);

@@ -16,7 +16,8 @@ export function dagNoise(
   const { kernels, buffer, addresses } = dagKernels([samples * agents * agents]);
   const words = new Uint32Array(buffer, addresses[0], samples * agents * agents);
   const noise = new Float32Array(buffer, addresses[0], words.length);
-  return ({ orderNoise, edgeNoise, prices }, rng) => {
+  return ({ orderNoise, edgeNoise, order, prices }, rng) => {
+    order.fill(0);
     prices.fill(0);
     if (rng === undefined) {
       orderNoise.fill(0);

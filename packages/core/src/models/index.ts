@@ -64,7 +64,12 @@ export {
   type PolicyDagWriter,
   type RowInputs,
 } from "./bn-policy.ts";
-export { type ConditionalRows, conditionalRowBuilder, type JointSamples } from "./conditional-rows.ts";
+export {
+  type ConditionalRows,
+  conditionalRowBuilder,
+  type JointSamples,
+  toldWriter,
+} from "./conditional-rows.ts";
 export {
   choicesOf,
   type DagChoices,
@@ -74,7 +79,7 @@ export {
   jointObservationTable,
   type LearnedDagSource,
   learnedDagSource,
-  writeChosenDags,
+  writeChosenParents,
 } from "./dag-chooser.ts";
 export { type DagGradients, dagGradient } from "./dag-gradient.ts";
 export { type DagLearner, type DagLearnerOptions, type DagScores, dagLearner } from "./dag-learner.ts";

@@ -102,7 +102,7 @@ test("the prices of a near solution, or any others, change the way and not the s
       const two = new Float32Array(2 * size * size);
       const own = two.subarray(size * size);
       own.set(scores);
-      const out = new Int32Array(2 * size).fill(-1);
+      const out = new Int32Array(2 * size).fill(-1, 0, size);
       for (const change of changes) {
         solver(two, 1, out, kept);
         const best = bruteForce(own, size);

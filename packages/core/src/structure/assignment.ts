@@ -1,12 +1,14 @@
+type Scores = Float32Array | Float64Array;
+
 /**
  * Solves the problem `which` of many: its scores are the matrix `which` of `[R, N, N]`, and which column each row is given
  * goes to row `which` of `out`, `[R, N]`.
  *
- * @param prices what columns cost rows at the last solution, `[R, N]`, or zeros: where to begin and where to leave the new
- * ones. Near a solution's scores its prices leave almost nothing to do.
+ * @param prices what columns cost rows at the last solution, which is in `out`, `[R, N]`, or zeros in both: where to begin and
+ * where to leave the new ones. Near a solution's scores they leave almost nothing to do.
  */
 export type AssignmentSolver = (
-  scores: Float32Array | Float64Array,
+  scores: Scores,
   which: number,
   out: Int32Array,
   prices?: Float64Array,
@@ -17,12 +19,11 @@ export type AssignmentSolver = (
  *
  * The Hungarian method by shortest augmenting paths (Jonker and Volgenant 1987), `O(N^3)`: rows first take their
  * best columns as far as these are free, which serves most of them; each row left over searches the path of exchanges
- * that costs least. Of equal sums the same one is always found from the same prices.
+ * that costs least. Of equal sums the same one is always found from the same beginning.
  *
  * @throws RangeError when a score is not a finite number
  */
 export function assignmentSolver(size: number): AssignmentSolver {
-  const costs = new Float64Array(size * size);
   const price = new Float64Array(size);
   const rowOf = new Int32Array(size);
   const columnOf = new Int32Array(size);
@@ -32,9 +33,9 @@ export function assignmentSolver(size: number): AssignmentSolver {
   const columns = new Int32Array(size);
 
   /** Assigns a free row by the shortest alternating path to a free column, and updates the prices along it. */
-  function augment(freeRow: number): void {
+  function augment(scores: Scores, at: number, freeRow: number): void {
     for (let j = 0; j < size; j++) {
-      distance[j] = costs[freeRow * size + j] - price[j];
+      distance[j] = -scores[at + freeRow * size + j] - price[j];
       previous[j] = freeRow;
       columns[j] = j;
     }
@@ -61,10 +62,10 @@ export function assignmentSolver(size: number): AssignmentSolver {
       }
       const via = columns[scanned++];
       const row = rowOf[via];
-      const slack = costs[row * size + via] - price[via] - level;
+      const slack = -scores[at + row * size + via] - price[via] - level;
       for (let k = settled; k < size; k++) {
         const j = columns[k];
-        const through = costs[row * size + j] - price[j] - slack;
+        const through = -scores[at + row * size + j] - price[j] - slack;
         if (through >= distance[j]) continue;
         distance[j] = through;
         previous[j] = row;
@@ -87,22 +88,46 @@ export function assignmentSolver(size: number): AssignmentSolver {
     }
   }
 
+  /**
+   * Moves each price to the middle of the range in which, beside the others, every row prefers its own column. The search
+   * leaves rows indifferent between columns; so it would have to be done again as soon as scores change at all.
+   */
+  function centrePrices(scores: Scores, at: number): void {
+    for (let row = 0; row < size; row++) {
+      const own = columnOf[row];
+      distance[row] = -scores[at + row * size + own] - price[own];
+    }
+    for (let column = 0; column < size; column++) {
+      const owner = rowOf[column];
+      const line = at + owner * size;
+      let most = Infinity;
+      let rest = Infinity;
+      for (let k = 0; k < size; k++) {
+        if (k !== owner) most = Math.min(most, -scores[at + k * size + column] - distance[k]);
+        if (k !== column) rest = Math.min(rest, -scores[line + k] - price[k]);
+      }
+      const own = -scores[line + column];
+      price[column] = (most + own - rest) / 2;
+      distance[owner] = own - price[column];
+    }
+  }
+
   return (scores, which, out, prices) => {
     const at = which * size * size;
-    let total = 0;
-    for (let k = 0; k < costs.length; k++) {
-      costs[k] = -scores[at + k];
-      total += costs[k];
-    }
-    if (!Number.isFinite(total)) throw new RangeError("assignmentSolver: scores must be finite numbers");
-    for (let j = 0; j < size; j++) price[j] = prices === undefined ? 0 : prices[which * size + j];
+    const first = which * size;
+    for (let j = 0; j < size; j++) price[j] = prices === undefined ? 0 : prices[first + j];
     rowOf.fill(-1);
     columnOf.fill(-1);
+    let total = 0;
     for (let i = 0; i < size; i++) {
-      let best = 0;
-      let least = Infinity;
+      const row = at + i * size;
+      // Most rows still like their last column best, and the comparisons below are then all alike.
+      let best = prices === undefined ? 0 : out[first + i];
+      let least = -scores[row + best] - price[best];
       for (let j = 0; j < size; j++) {
-        const cost = costs[i * size + j] - price[j];
+        const score = scores[row + j];
+        total += score;
+        const cost = -score - price[j];
         if (cost >= least) continue;
         least = cost;
         best = j;
@@ -111,8 +136,16 @@ export function assignmentSolver(size: number): AssignmentSolver {
       rowOf[best] = i;
       columnOf[i] = best;
     }
-    for (let i = 0; i < size; i++) if (columnOf[i] < 0) augment(i);
-    for (let i = 0; i < size; i++) out[which * size + i] = columnOf[i];
-    for (let j = 0; prices !== undefined && j < size; j++) prices[which * size + j] = price[j];
+    if (!Number.isFinite(total)) throw new RangeError("assignmentSolver: scores must be finite numbers");
+    let searched = false;
+    for (let i = 0; i < size; i++) {
+      if (columnOf[i] >= 0) continue;
+      augment(scores, at, i);
+      searched = true;
+    }
+    for (let i = 0; i < size; i++) out[first + i] = columnOf[i];
+    if (prices === undefined) return;
+    if (searched) centrePrices(scores, at);
+    for (let j = 0; j < size; j++) prices[first + j] = price[j];
   };
 }

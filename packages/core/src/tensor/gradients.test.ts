@@ -210,6 +210,31 @@ const operatorCases: Record<string, GradientCase | readonly GradientCase[]> = {
     { shapes: [[3, 20], [20], [20]], apply: (a, scale, bias) => ops.layerNorm(a, scale, bias) },
   ],
   normalise: { shapes: [[2, 3, 5]], apply: (a) => ops.normalise(a) },
+  normalisedProduct: [
+    { shapes: [[4, 5], [5, 2], [2]], apply: (a, weights, bias) => ops.normalisedProduct(a, weights, bias) },
+    { shapes: [[4, 3], [3, 5], [5]], apply: (a, weights, bias) => ops.normalisedProduct(a, weights, bias) },
+    {
+      shapes: [
+        [4, 5],
+        [5, 2],
+      ],
+      apply: (a, weights) => ops.normalisedProduct(a, weights),
+    },
+    {
+      shapes: [
+        [2, 4, 5],
+        [2, 5, 3],
+      ],
+      apply: (a, weights) => ops.normalisedProduct(a, weights),
+    },
+    {
+      shapes: [
+        [2, 4, 3],
+        [2, 3, 3],
+      ],
+      apply: (a, weights) => ops.normalisedProduct(a, weights, undefined, 0.1),
+    },
+  ],
 };
 
 /** Operators without a gradient by nature, and helpers that are not operators. */

@@ -361,6 +361,24 @@ const cases: Record<string, readonly (readonly [Expr, Nested])[]> = {
       ],
     ],
   ],
+  normalisedProduct: [
+    [
+      ops.normalisedProduct(matrix([3, 7], [5, 1]), matrix([1, 2, 0], [4, 6, 10]), vector(0, 0.5, 1), 0),
+      [
+        [3, 4.5, 11],
+        [-3, -3.5, -9],
+      ],
+    ],
+    [
+      ops.normalisedProduct(
+        ops.reshape(matrix([3, 7], [5, 1]), [2, 1, 2]),
+        ops.reshape(matrix([1, 4], [2, 6]), [2, 2, 1]),
+        undefined,
+        0,
+      ),
+      [[[3]], [[-4]]],
+    ],
+  ],
   normalise: [
     [
       ops.normalise(matrix([3, 7], [5, 1]), 0),

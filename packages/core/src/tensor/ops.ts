@@ -1127,3 +1127,73 @@ export function normalise(a: Expr, epsilon = 1e-5): Expr {
   resolveAxis("normalise", -1, a.shape);
   return layerNormOutput([a], epsilon);
 }
+
+/** Inputs: values, weights, the values normalised, the inverses of their deviations, and the bias where there is one. */
+const normalisedProductOp: Op = {
+  name: "normalisedProduct",
+  lower: (e, [, weights, normalised, , ...bias], to) =>
+    to.node(e.shape.length === 2 ? "Gemm" : "MatMul", [normalised, weights, ...bias]),
+  vjp(e, [g]) {
+    const [, weights, normalised, inverse, bias] = e.inputs;
+    const [width, outputs] = weights.shape.slice(-2);
+    const single = e.shape.length === 2;
+    const forNormalised = (upstream: Expr): Expr => {
+      // Normalised rows have mean zero, so the mean of a column of weights counts for nothing. Without it the gradient for
+      // the rows has mean zero too, and the normalisation's gradient loses one of its three terms.
+      const centred = sub(weights, mul(sum(weights, [-2], true), 1 / width));
+      return single
+        ? gemm(upstream, centred, undefined, { transposeB: true })
+        : matMul(upstream, swapLast(centred));
+    };
+    const average = (products: Expr): Expr => mul(sum(products, [-1], true), 1 / width);
+    let forValues: Expr;
+    if (outputs < width) {
+      // What is done to rows costs least on the side where they are shorter.
+      const alongNormal = average(mul(g!, bias === undefined ? e : sub(e, bias)));
+      forValues = sub(forNormalised(mul(g!, inverse)), mul(normalised, mul(alongNormal, inverse)));
+    } else {
+      const upstream = forNormalised(g!);
+      const alongNormal = average(mul(upstream, normalised));
+      forValues = mul(sub(upstream, mul(normalised, alongNormal)), inverse);
+    }
+    const forWeights = single
+      ? gemm(normalised, g!, undefined, { transposeA: true })
+      : matMul(swapLast(normalised), g!);
+    return [forValues, forWeights, undefined, undefined, bias && sumTo(g!, bias.shape)];
+  },
+};
+
+/**
+ * `normalise(a) W + c`, whose gradient takes half as many passes over the rows as those of its two parts:
+ * `[m, k] x [k, n] + [n] -> [m, n]`, or several such products without a bias, `[G, m, k] x [G, k, n] -> [G, m, n]`.
+ */
+export function normalisedProduct(a: Expr, weights: Expr, bias?: Expr, epsilon = 1e-5): Expr {
+  floatType("normalisedProduct", a.dtype);
+  const [rows, width] = a.shape.slice(-2);
+  const [inner, outputs] = weights.shape.slice(-2);
+  const groups = a.shape.slice(0, -2);
+  if (
+    a.shape.length < 2 ||
+    a.dtype !== weights.dtype ||
+    inner !== width ||
+    !sameShape(groups, weights.shape.slice(0, -2))
+  ) {
+    throw new ShapeError(
+      "normalisedProduct",
+      `${a.dtype} ${showShape(a.shape)} and ${weights.dtype} ${showShape(weights.shape)} do not multiply`,
+    );
+  }
+  if (
+    bias !== undefined &&
+    (groups.length > 0 || bias.dtype !== a.dtype || !sameShape(bias.shape, [outputs]))
+  ) {
+    throw new ShapeError(
+      "normalisedProduct",
+      `bias ${bias.dtype} ${showShape(bias.shape)} does not fit the product ${a.dtype} ${showShape([...groups, rows, outputs])}`,
+    );
+  }
+  const normalised = normalise(a, epsilon);
+  const inverse = item(normalised.inputs[0], 2);
+  const inputs = [a, weights, normalised, inverse, ...(bias === undefined ? [] : [bias])];
+  return expr(normalisedProductOp, inputs, [...groups, rows, outputs], a.dtype);
+}

@@ -217,6 +217,26 @@ const operatorCases: Record<string, readonly (readonly [() => unknown, string])[
     ],
     [() => ops.layerNorm(whole, leaf([3], "int32"), leaf([3], "int32")), "needs a float, got int32"],
   ],
+  normalisedProduct: [
+    [() => ops.normalisedProduct(whole, whole), "needs a float, got int32"],
+    [() => ops.normalisedProduct(matrix, leaf([2, 4])), "float32 [2, 3] and float32 [2, 4] do not multiply"],
+    [
+      () => ops.normalisedProduct(matrix, leaf([3, 4], "float64")),
+      "float32 [2, 3] and float64 [3, 4] do not multiply",
+    ],
+    [
+      () => ops.normalisedProduct(leaf([5, 2, 3]), leaf([3, 4])),
+      "float32 [5, 2, 3] and float32 [3, 4] do not multiply",
+    ],
+    [
+      () => ops.normalisedProduct(matrix, leaf([3, 4]), leaf([3])),
+      "bias float32 [3] does not fit the product float32 [2, 4]",
+    ],
+    [
+      () => ops.normalisedProduct(leaf([5, 2, 3]), leaf([5, 3, 4]), leaf([4])),
+      "bias float32 [4] does not fit the product float32 [5, 2, 4]",
+    ],
+  ],
   normalise: [
     [() => ops.normalise(whole), "needs a float, got int32"],
     [() => ops.normalise(leaf([])), "axis -1 is not an axis of shape []"],
