@@ -17,7 +17,6 @@ import {
   jointObservationInputs,
   jointObservationTable,
   logProbabilitiesUnderDags,
-  meanDensity,
   toldWriter,
   writeChosenParents,
 } from "../models/index.ts";
@@ -158,11 +157,10 @@ export function createDagStepper(
       return async (entropyCoefficient, pull) => {
         if (!current) await writer.chooseAgain!(observations, choices);
         current = false;
-        writeChosenParents(learner.options, choices, inputs.parents, distance);
+        const density = writeChosenParents(learner.options, choices, inputs.parents, distance) / mostEdges;
         inputs.entropyCoefficient[0] = entropyCoefficient;
         await policyProgram.run();
         const forParents = results.forParents as Float32Array;
-        const density = meanDensity(inputs.parents, minibatchSize, agents);
         if (pull.weight > 0) {
           const slope = (pull.weight * Math.sign(density - pull.target)) / mostEdges;
           for (let k = 0; k < forParents.length; k++) forParents[k] += slope;

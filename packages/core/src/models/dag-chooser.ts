@@ -209,14 +209,16 @@ export function writeChosenDags(
  * Writes 1 for each parent, and 0 for every other agent.
  *
  * @param distance from a sample to the next, and from a child to the next, whose parents lie side by side
+ * @returns the number of edges
  */
 export function writeChosenParents(
   { agents, edgeIndexing }: Pick<DagLearnerOptions, "agents" | "edgeIndexing">,
   { order, edgeScores }: DagChoices,
   parents: Float32Array,
   distance: { readonly sample: number; readonly child: number },
-): void {
+): number {
   const byRank = edgeIndexing === "rank";
+  let edges = 0;
   parents.fill(0);
   for (let at = 0, to = 0; at < order.length; at += agents, to += distance.sample) {
     const matrix = at * agents;
@@ -226,8 +228,11 @@ export function writeChosenParents(
         const i = order[at + late];
         const edge = byRank ? early * agents + late : j * agents + i;
         // Not by a branch, which edges as random as these would mislead.
-        parents[to + i * distance.child + j] = Number(edgeScores[matrix + edge] > 0);
+        const present = Number(edgeScores[matrix + edge] > 0);
+        parents[to + i * distance.child + j] = present;
+        edges += present;
       }
     }
   }
+  return edges;
 }
