@@ -13,7 +13,6 @@
 import { z } from "zod";
 import { InputError } from "../errors.ts";
 import { actionGraphNetwork, monotonicMixer, sumMixer } from "../models/index.ts";
-import type { Rng } from "../random/index.ts";
 import { neighbourhoods, parseNeighbourhood } from "../structure/index.ts";
 import { type Expr, loadEngine, type Views } from "../tensor/index.ts";
 import {
@@ -21,7 +20,7 @@ import {
   communication,
   doubleQ,
   type Experience,
-  greedyPolicy,
+  greedyParts,
   type LearnerContext,
   measureAttention,
   mixed,
@@ -147,34 +146,16 @@ export async function agpParts(
       return temporalDifference(values, experience, config.discount);
     },
   });
-  const policy = greedyPolicy(engine, {
+  const parts = greedyParts(engine, learned, {
     name: "agp",
-    spec: batch.spec,
-    shape,
-    network: learned.network,
+    plan,
     memory: network.memory,
     step: network.step,
+    communication: exchangesObservations(config) ? communication.observations : communication.none,
   });
-  return {
-    ...learned,
-    createPolicy: policy.create,
-    exportPolicy: policy.export,
-    ...(config.graph === "none"
-      ? {}
-      : {
-          attention: (samples: number, rng: Rng) =>
-            measureAttention(
-              engine,
-              { env, network, learned: learned.network, createPolicy: policy.create },
-              samples,
-              rng,
-            ),
-        }),
-    facts: {
-      engine: `${engine.name} ${engine.version}`,
-      communication: exchangesObservations(config) ? communication.observations : communication.none,
-    },
-  };
+  if (config.graph === "none") return parts;
+  const measured = { env, network, learned: learned.network, createPolicy: parts.createPolicy };
+  return { ...parts, attention: (samples, rng) => measureAttention(engine, measured, samples, rng) };
 }
 
 /**

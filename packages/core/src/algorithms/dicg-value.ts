@@ -27,7 +27,7 @@ import {
   type Algorithm,
   communication,
   doubleQ,
-  greedyPolicy,
+  greedyParts,
   type OffPolicyParts,
   type OffPolicyPlan,
   offPolicyLearner,
@@ -95,7 +95,7 @@ export async function dicgValueParts(
   config: DicgValueConfig,
   rng: Rng,
 ): Promise<OffPolicyParts> {
-  const { shape, batch } = plan;
+  const { shape } = plan;
   const engine = await loadEngine();
   const network = dicgValueNetwork(shape, config);
 
@@ -120,26 +120,16 @@ export async function dicgValueParts(
       return temporalDifference(values, experience, config.discount);
     },
   });
-  const policy = greedyPolicy(engine, {
+  return greedyParts(engine, learned, {
     name: "dicg-value",
-    spec: batch.spec,
-    shape,
-    network: learned.network,
+    plan,
     memory: {},
     step: (views, { observations }) => {
       const utilities = network.utilities(views, reshape(observations, [1, ...observations.shape]));
       return { utilities: reshape(utilities, utilities.shape.slice(1)), memory: {} };
     },
+    communication: config.executionGraph ? communication.observations : communication.none,
   });
-  return {
-    ...learned,
-    createPolicy: policy.create,
-    exportPolicy: policy.export,
-    facts: {
-      engine: `${engine.name} ${engine.version}`,
-      communication: config.executionGraph ? communication.observations : communication.none,
-    },
-  };
 }
 
 /** What joint actions are worth, over `K` moments. */

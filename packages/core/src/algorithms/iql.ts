@@ -17,7 +17,7 @@ import {
   communication,
   doubleQ,
   type Experience,
-  greedyPolicy,
+  greedyParts,
   type OffPolicyParts,
   type OffPolicyPlan,
   offPolicyLearner,
@@ -70,7 +70,7 @@ export const iql: Algorithm<IqlConfig> = {
 
 /** Networks, gradient step and policy. */
 export async function iqlParts(plan: OffPolicyPlan, config: IqlConfig, rng: Rng): Promise<OffPolicyParts> {
-  const { shape, batch } = plan;
+  const { shape } = plan;
   const engine = await loadEngine();
   const agent = agentNetwork("agent", { ...shape, ...config });
 
@@ -87,21 +87,11 @@ export async function iqlParts(plan: OffPolicyPlan, config: IqlConfig, rng: Rng)
       return temporalDifference(values, experience, config.discount);
     },
   });
-  const policy = greedyPolicy(engine, {
+  return greedyParts(engine, learned, {
     name: "iql",
-    spec: batch.spec,
-    shape,
-    network: learned.network,
+    plan,
     memory: agent.trunk.memory,
     step: agent.step,
+    communication: communication.none,
   });
-  return {
-    ...learned,
-    createPolicy: policy.create,
-    exportPolicy: policy.export,
-    facts: {
-      engine: `${engine.name} ${engine.version}`,
-      communication: communication.none,
-    },
-  };
 }

@@ -18,7 +18,7 @@ import {
   communication,
   doubleQ,
   type Experience,
-  greedyPolicy,
+  greedyParts,
   mixed,
   mixingSettings,
   type OffPolicyParts,
@@ -53,7 +53,7 @@ export const qmix: Algorithm<QmixConfig> = {
 
 /** Networks, gradient step and policy. */
 export async function qmixParts(plan: OffPolicyPlan, config: QmixConfig, rng: Rng): Promise<OffPolicyParts> {
-  const { shape, batch } = plan;
+  const { shape } = plan;
   const engine = await loadEngine();
   const agent = agentNetwork("agent", { ...shape, ...config });
   const mixer = monotonicMixer("mixer", { ...shape, ...config });
@@ -72,21 +72,11 @@ export async function qmixParts(plan: OffPolicyPlan, config: QmixConfig, rng: Rn
       return temporalDifference(values, experience, config.discount);
     },
   });
-  const policy = greedyPolicy(engine, {
+  return greedyParts(engine, learned, {
     name: "qmix",
-    spec: batch.spec,
-    shape,
-    network: learned.network,
+    plan,
     memory: agent.trunk.memory,
     step: agent.step,
+    communication: communication.none,
   });
-  return {
-    ...learned,
-    createPolicy: policy.create,
-    exportPolicy: policy.export,
-    facts: {
-      engine: `${engine.name} ${engine.version}`,
-      communication: communication.none,
-    },
-  };
 }

@@ -40,7 +40,7 @@ import {
   agentSettings,
   communication,
   type Experience,
-  greedyPolicy,
+  greedyParts,
   type OffPolicyParts,
   type OffPolicyPlan,
   offPolicyLearner,
@@ -90,7 +90,7 @@ export async function qtranParts(
   config: QtranConfig,
   rng: Rng,
 ): Promise<OffPolicyParts> {
-  const { shape, batch } = plan;
+  const { shape } = plan;
   const engine = await loadEngine();
   const agent = agentNetwork("agent", { ...shape, ...config });
   const joint = jointValue({ ...shape, ...config });
@@ -136,20 +136,13 @@ export async function qtranParts(
       };
     },
   });
-  const policy = greedyPolicy(engine, {
+  return greedyParts(engine, learned, {
     name: "qtran",
-    spec: batch.spec,
-    shape,
-    network: learned.network,
+    plan,
     memory: agent.trunk.memory,
     step: agent.step,
+    communication: communication.none,
   });
-  return {
-    ...learned,
-    createPolicy: policy.create,
-    exportPolicy: policy.export,
-    facts: { engine: `${engine.name} ${engine.version}`, communication: communication.none },
-  };
 }
 
 /** Every agent's available action of largest utility, `[M, B, N, A] -> [M, B, N]`. */

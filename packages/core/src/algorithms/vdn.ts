@@ -18,7 +18,7 @@ import {
   communication,
   doubleQ,
   type Experience,
-  greedyPolicy,
+  greedyParts,
   mixed,
   type OffPolicyParts,
   type OffPolicyPlan,
@@ -54,7 +54,7 @@ export const vdn: Algorithm<VdnConfig> = {
 
 /** Networks, gradient step and policy. */
 export async function vdnParts(plan: OffPolicyPlan, config: VdnConfig, rng: Rng): Promise<OffPolicyParts> {
-  const { shape, batch } = plan;
+  const { shape } = plan;
   const engine = await loadEngine();
   const agent = agentNetwork("agent", { ...shape, ...config });
 
@@ -72,21 +72,11 @@ export async function vdnParts(plan: OffPolicyPlan, config: VdnConfig, rng: Rng)
       return temporalDifference(values, experience, config.discount);
     },
   });
-  const policy = greedyPolicy(engine, {
+  return greedyParts(engine, learned, {
     name: "vdn",
-    spec: batch.spec,
-    shape,
-    network: learned.network,
+    plan,
     memory: agent.trunk.memory,
     step: agent.step,
+    communication: config.fullObs ? communication.observations : communication.none,
   });
-  return {
-    ...learned,
-    createPolicy: policy.create,
-    exportPolicy: policy.export,
-    facts: {
-      engine: `${engine.name} ${engine.version}`,
-      communication: config.fullObs ? communication.observations : communication.none,
-    },
-  };
 }

@@ -47,7 +47,8 @@ export {
 export { type ActorsNow, deterministicPolicy, jointActions } from "./deterministic-policy.ts";
 export { doubleQ, type Experience, mixed, temporalDifference } from "./double-q.ts";
 export { equalAgents } from "./equal-agents.ts";
-export { greedyPolicy, writeOneHot } from "./greedy-policy.ts";
+export { greedyParts } from "./greedy-parts.ts";
+export { writeOneHot } from "./greedy-policy.ts";
 export { evaluateGreedily, evaluationCopies, type JointPolicy } from "./joint-policy.ts";
 export {
   parametersOf,

@@ -11,8 +11,8 @@ import {
   type Views,
   variable,
 } from "../tensor/index.ts";
-import type { Metrics } from "./algorithm.ts";
 import type { Experience } from "./double-q.ts";
+import { trainMetrics } from "./metrics.ts";
 import { type OffPolicyParts, type OffPolicyPlan, optimiserOptions } from "./off-policy.ts";
 
 export interface ValueUpdateOptions {
@@ -79,9 +79,7 @@ export async function valueUpdate(
     async update({ learningRate }) {
       program.inputs.learningRate[0] = learningRate;
       await program.run();
-      return Object.fromEntries(
-        Object.entries(program.results).map(([name, values]) => [`train/${name}`, Number(values[0])]),
-      ) as Metrics;
+      return trainMetrics(program.results);
     },
     dispose: program.dispose,
   };
