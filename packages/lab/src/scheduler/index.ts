@@ -1,3 +1,3 @@
 export { eta, type Progress } from "./eta.ts";
-export { type PoolEvent, type PoolOptions, type PoolOutcome, runPool } from "./pool.ts";
+export { type PoolEvent, type PoolOptions, type PoolOutcome, type PoolProgress, runPool } from "./pool.ts";
 export { serveWorker } from "./worker.ts";

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseRunSpec, type RunSpec, runStatus, train } from "../runs/index.ts";
 import { lastingBytes } from "../runs/testing/kill-and-resume.ts";
 import { resolve } from "../runs/testing/random-walk.ts";
+import { timeLeft } from "./eta.ts";
 import { eta, type PoolEvent, runPool } from "./index.ts";
 import { forkSource, workersFor } from "./testing/spawn-worker.ts";
 
@@ -74,14 +75,27 @@ describe("a pool", () => {
       expect(lastingBytes(directory)).toEqual(await undisturbed(spec));
     }
     const progress = events.flatMap((event) => (event.kind === "progress" ? [event.progress] : []));
-    expect(progress[0]).toEqual({ done: 0, total: 720, resumed: 0, since: 0 });
-    expect(progress.at(-1)).toEqual({ done: 720, total: 720, resumed: 0, since: 0 });
+    expect(progress[0]).toEqual({ done: 0, total: 720, left: undefined });
+    expect(progress.at(-1)).toEqual({ done: 720, total: 720, left: 0 });
 
     const never = () => {
       throw new Error("a process was started for finished runs");
     };
     const again = await runPool(runs, { spawn: never, now });
     expect(again.map(({ state, attempts }) => [state, attempts])).toEqual(Array(3).fill(["finished", 0]));
+  });
+
+  test("trains the first seeds first", async () => {
+    const runs = [1, 2].flatMap((curve) =>
+      [7, 3].map((seed) => place(`curve-${curve}-seed-${seed}`, { seed, checkpointEvery: curve })),
+    );
+    const started: number[] = [];
+    const onEvent = (event: PoolEvent): void => {
+      if (event.kind === "run" && event.event.kind === "start") started.push(event.index);
+    };
+    const outcomes = await runPool(runs, { jobs: 1, spawn, now, onEvent });
+    expect(started).toEqual([0, 2, 1, 3]);
+    expect(outcomes.map(({ directory }) => directory)).toEqual(runs.map(({ directory }) => directory));
   });
 
   test("takes up a run whose process dies, from its checkpoint", async () => {
@@ -243,5 +257,20 @@ describe("remaining time", () => {
     expect(eta({ done: 100, total: 500, resumed: 100, since: 0 }, 1000)).toBeUndefined();
     expect(eta({ done: 1, total: 500, resumed: 0, since: 7 }, 7)).toBeUndefined();
     expect(eta({ done: 500, total: 500, resumed: 500, since: 0 }, 0)).toBe(0);
+  });
+
+  test("of several runs is that of each at the speed of its kind", () => {
+    const run = { kind: "slow", done: 0, total: 100, resumed: 0, trained: 0 };
+    // Slow runs take 10 ms a step and quick ones 1 ms, the steps that were there do not count.
+    const runs = [
+      { ...run, done: 50, resumed: 20, trained: 300 },
+      run,
+      { ...run, kind: "quick", total: 1000, done: 500, trained: 500 },
+    ];
+    expect(timeLeft(runs, 2)).toBe((500 + 1000 + 500) / 2);
+    // A kind that was not seen yet takes as long as those that were, whatever its steps: (1000 + 1000) / 2.
+    expect(timeLeft([...runs, { ...run, kind: "new", total: 7 }], 1)).toBe(2000 + 1000);
+    expect(timeLeft([run, { ...run, done: 100 }], 2)).toBeUndefined();
+    expect(timeLeft([{ ...run, done: 100, resumed: 100 }], 2)).toBe(0);
   });
 });

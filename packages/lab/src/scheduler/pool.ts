@@ -9,10 +9,11 @@ import {
   type NewRun,
   openRun,
   type RunEvent,
+  type RunSpec,
   runStatus,
   type TrainResult,
 } from "../runs/index.ts";
-import type { Progress } from "./eta.ts";
+import { timeLeft } from "./eta.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
 export interface PoolOptions {
@@ -42,8 +43,18 @@ export type PoolEvent =
       readonly attempt: number;
       readonly reason: string;
     }
-  | { readonly kind: "progress"; readonly progress: Progress }
+  | { readonly kind: "progress"; readonly progress: PoolProgress }
   | { readonly kind: "outcome"; readonly index: number; readonly outcome: PoolOutcome };
+
+/** How far all runs together have come. */
+export interface PoolProgress {
+  /** Environment steps taken, those of earlier sessions included. */
+  readonly done: number;
+  /** Steps that all runs take. */
+  readonly total: number;
+  /** Milliseconds until all is done; undefined before the first step. */
+  readonly left?: number;
+}
 
 /** What became of one run. */
 export interface PoolOutcome {
@@ -58,7 +69,8 @@ export interface PoolOutcome {
 }
 
 /**
- * Trains runs in child processes, a few at a time. A run whose process dies is resumed from its checkpoint by
+ * Trains runs in child processes, a few at a time: the first seeds first, so that what is there when somebody stops them is
+ * something of everything, and the time left is soon known. A run whose process dies is resumed from its checkpoint by
  * another one; a run that diverges, or whose input is not valid, is not tried again.
  *
  * @param runs directories of existing runs, or directories and what to train there
@@ -86,7 +98,8 @@ export async function runPool(
   const directories = runs.map((run) => (typeof run === "string" ? run : run.directory));
   expectDistinct(directories);
 
-  const board = createBoard(runs, now());
+  const places = Math.min(jobs, runs.length);
+  const board = createBoard(runs, places);
   const outcomes: PoolOutcome[] = [];
   const report = (): void => onEvent?.({ kind: "progress", progress: board.progress() });
   const settle = (index: number, outcome: PoolOutcome): void => {
@@ -98,17 +111,16 @@ export async function runPool(
   const observe = (index: number) => (event: RunEvent) => {
     onEvent?.({ kind: "run", index, directory: directories[index], event });
     if (event.kind !== "start" && event.kind !== "iteration") return;
-    board.move(index, event);
+    board.move(index, event, now());
     report();
   };
 
-  let next = 0;
+  const queue = [...board.inOrderOfSeeds];
   /** One place at the table: takes run after run and keeps its process between them. */
   const work = async (): Promise<void> => {
     let worker: Worker | undefined;
     try {
-      while (next < runs.length) {
-        const index = next++;
+      for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
         const directory = directories[index];
         const early = settledBefore(runs[index], directory) ?? stopped(directory, signal, kill, 0);
         if (early !== undefined) {
@@ -139,7 +151,7 @@ export async function runPool(
     }
   };
   report();
-  await Promise.all(Array.from({ length: Math.min(jobs, runs.length) }, work));
+  await Promise.all(Array.from({ length: places }, work));
   return outcomes;
 }
 
@@ -246,28 +258,46 @@ function settledBefore(run: string | NewRun, directory: string): PoolOutcome | u
   }
 }
 
-/** Counts the steps of all runs. */
-function createBoard(runs: readonly (string | NewRun)[], since: number) {
+/** Counts the steps of all runs, of which so many are trained at a time. */
+function createBoard(runs: readonly (string | NewRun)[], places: number) {
   const rows = runs.map((run) => {
+    const row = {
+      kind: "",
+      seed: 0 as RunSpec["seed"],
+      total: 0,
+      done: 0,
+      resumed: 0,
+      trained: 0,
+      begun: undefined as number | undefined,
+    };
     try {
       const { spec } = typeof run === "string" ? openRun(run) : run;
       const directory = typeof run === "string" ? run : run.directory;
       const there = existsSync(join(directory, "run.json")) ? runStatus(directory).steps : 0;
       const done = Math.min(there, spec.steps);
-      return { total: spec.steps, done, resumed: done };
+      const { seed, ...kind } = spec;
+      return { ...row, kind: JSON.stringify(kind), seed, total: spec.steps, done, resumed: done };
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      return { total: 0, done: 0, resumed: 0 };
+      return row;
     }
   });
-  const sum = (key: "total" | "done" | "resumed"): number => rows.reduce((total, row) => total + row[key], 0);
+  const seeds = [...new Set(rows.map(({ seed }) => seed))];
+  const rank = (index: number): number => seeds.indexOf(rows[index].seed);
+  const sum = (key: "total" | "done"): number => rows.reduce((total, row) => total + row[key], 0);
   return {
-    progress: (): Progress => ({ done: sum("done"), total: sum("total"), resumed: sum("resumed"), since }),
-    move(index: number, event: RunEvent & { kind: "start" | "iteration" }): void {
+    inOrderOfSeeds: rows.map((_, index) => index).sort((a, b) => rank(a) - rank(b) || a - b),
+    progress: (): PoolProgress => ({ done: sum("done"), total: sum("total"), left: timeLeft(rows, places) }),
+    move(index: number, event: RunEvent & { kind: "start" | "iteration" }, now: number): void {
       const row = rows[index];
       row.done = Math.min(event.position.steps, row.total);
       // Resuming goes back to a checkpoint.
       row.resumed = Math.min(row.resumed, row.done);
+      if (event.kind === "start") row.begun = now;
+      else if (row.begun !== undefined) {
+        row.trained += now - row.begun;
+        row.begun = now;
+      }
     },
     /** A run that will take no more steps counts only those it took. */
     settle(index: number, { state, result }: PoolOutcome): void {

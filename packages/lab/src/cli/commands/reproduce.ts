@@ -17,7 +17,7 @@ import {
   tables,
 } from "../../papers/index.ts";
 import { loadLearner, parseRunSpec, type RunSpec, readMetrics, runIdentity } from "../../runs/index.ts";
-import { eta, type PoolEvent, type PoolOutcome, type Progress, runPool } from "../../scheduler/index.ts";
+import { type PoolEvent, type PoolOutcome, type PoolProgress, runPool } from "../../scheduler/index.ts";
 import type { CommonOptions, Context } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { watchInterrupt } from "../interrupt.ts";
@@ -160,6 +160,7 @@ function expectFinished(outcomes: readonly PoolOutcome[]): void {
 
 /** Shows all runs together and, below, those that train now. */
 function reporter(metric: MetricDefinition | undefined, runs: readonly FigureRun[], progress: ProgressLines) {
+  const began = Date.now();
   let finished = 0;
   let present = 0;
   const latest = new Map<number, string>();
@@ -184,9 +185,8 @@ function reporter(metric: MetricDefinition | undefined, runs: readonly FigureRun
     }
   };
 
-  function overall(state: Progress): string {
-    const now = Date.now();
-    const left = now - state.since < settling ? undefined : eta(state, now);
+  function overall(state: PoolProgress): string {
+    const left = Date.now() - began < settling ? undefined : state.left;
     return [
       `${finished} of ${runs.length} runs`,
       ...(present > 0 ? [`${present} were there`] : []),
