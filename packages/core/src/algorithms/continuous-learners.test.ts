@@ -5,10 +5,11 @@ import { InputError } from "../errors.ts";
 import { createSegments, segmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
 import { loadEngine, NonFiniteError, namedArrays } from "../tensor/index.ts";
-import { type Algorithm, DivergenceError, type Learner, type Metrics } from "../training/algorithm.ts";
+import { type Algorithm, DivergenceError, type Learner } from "../training/algorithm.ts";
 import type { JointPolicy } from "../training/joint-policy.ts";
 import type { OffPolicyParts, OffPolicyPlan } from "../training/off-policy.ts";
 import { approachGame, bestApproach } from "../training/testing/approach-game.ts";
+import { expectToResume, iterate } from "../training/testing/resumed-learners.ts";
 import { unevenGame } from "../training/testing/small-games.ts";
 import { facmac, facmacParts } from "./facmac.ts";
 import { maddpg, maddpgParts } from "./maddpg.ts";
@@ -44,12 +45,6 @@ const create = (method: Method, env: EnvFactory, settings: object, seed = 1): Pr
   const config = algorithm.config.parse({ ...small, ...settings });
   return algorithm.create({ env, config, totalSteps: 1000, rng: createRng(seed) });
 };
-
-async function iterate(learner: Learner, times: number): Promise<Metrics[]> {
-  const metrics: Metrics[] = [];
-  for (let k = 0; k < times; k++) metrics.push(await learner.iterate());
-  return metrics;
-}
 
 describe("learns to go to 0", () => {
   const shares = { head: "simplex-gauss", deviation: 1 };
@@ -93,26 +88,7 @@ describe("a learner restored from a snapshot goes on bit for bit", () => {
     ["qdcg", "simplex", {}],
   ] as const)("%s on %s, %o", async (method, actions, settings) => {
     const env = approachGame({ actions });
-    const start = (seed: number) => create(method, env, { ...uneven, ...settings }, seed);
-    const whole = await start(5);
-    const expected = await iterate(whole, 7);
-
-    const first = await start(5);
-    await iterate(first, 3);
-    const saved = structuredClone(first.snapshot());
-    const json = JSON.parse(JSON.stringify(saved.json));
-    const used = await start(6);
-    await iterate(used, 2);
-    for (const second of [await start(5), used]) {
-      second.restore({ tensors: saved.tensors, json });
-      expect(await iterate(second, 4)).toEqual(expected.slice(3));
-      expect(second.parameters()).toEqual(whole.parameters());
-      expect(second.snapshot()).toEqual(whole.snapshot());
-      expect(await second.evaluate(20, createRng(1))).toEqual(await whole.evaluate(20, createRng(1)));
-      expect(second.exportPolicy()).toEqual(whole.exportPolicy());
-      await second.dispose();
-    }
-    for (const learner of [whole, first]) await learner.dispose();
+    await expectToResume((seed) => create(method, env, { ...uneven, ...settings }, seed), 3, 4);
   });
 
   test("a snapshot of other networks is refused", async () => {

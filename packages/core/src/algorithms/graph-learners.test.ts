@@ -5,8 +5,9 @@ import { InputError } from "../errors.ts";
 import { createSegments, segmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
 import { loadEngine } from "../tensor/index.ts";
-import type { Algorithm, Learner, LearnerSnapshot, Metrics } from "../training/algorithm.ts";
+import type { Algorithm, Learner, Metrics } from "../training/algorithm.ts";
 import { sampleInputs } from "../training/on-policy.ts";
+import { expectToResume, iterate } from "../training/testing/resumed-learners.ts";
 import { recallGame, twoStepGame, unevenGame } from "../training/testing/small-games.ts";
 import { agpPg, agpPgParts } from "./agp-pg.ts";
 import { dcg, dcgParts } from "./dcg.ts";
@@ -26,12 +27,6 @@ function create(method: keyof typeof methods, env: EnvFactory, settings: object,
     totalSteps: 1e6,
     rng: createRng(seed),
   });
-}
-
-async function iterate(learner: Learner, times: number): Promise<Metrics[]> {
-  const metrics: Metrics[] = [];
-  for (let k = 0; k < times; k++) metrics.push(await learner.iterate());
-  return metrics;
 }
 
 describe("a team learns", () => {
@@ -284,30 +279,7 @@ describe("a learner restored from a snapshot goes on bit for bit", () => {
       { width: 8, heads: 2, environments: 3, rolloutSteps: 5, minibatches: 3, finalLearningRate: 1e-5 },
     ],
   ] as const)("%s, %o", async (method, settings) => {
-    const whole = await create(method, unevenGame, settings);
-    const expected = await iterate(whole, 6);
-
-    const first = await create(method, unevenGame, settings);
-    await iterate(first, 2);
-    const { tensors, json } = first.snapshot();
-    const saved: LearnerSnapshot = {
-      tensors: Object.fromEntries(Object.entries(tensors).map(([name, values]) => [name, values.slice()])),
-      json: JSON.parse(JSON.stringify(json)),
-    };
-    // What is done with the first learner afterwards does not reach into the snapshot.
-    await iterate(first, 1);
-
-    const fresh = await create(method, unevenGame, settings);
-    const used = await create(method, unevenGame, settings);
-    await iterate(used, 3);
-    await used.evaluate(3, createRng(7));
-    for (const second of [fresh, used]) {
-      second.restore(saved);
-      expect(await iterate(second, 4)).toEqual(expected.slice(2));
-      expect(second.snapshot()).toEqual(whole.snapshot());
-      expect(second.parameters()).toEqual(whole.parameters());
-    }
-    for (const learner of [whole, first, fresh, used]) await learner.dispose();
+    await expectToResume((seed) => create(method, unevenGame, settings, seed), 2, 4);
   });
 
   test("a snapshot of other networks is refused", async () => {

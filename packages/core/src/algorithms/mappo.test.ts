@@ -12,7 +12,8 @@ import { createRollout } from "../learn/index.ts";
 import { bnPolicy, parseDagSource } from "../models/index.ts";
 import { createRng, type Rng, type RngState } from "../random/index.ts";
 import { compile, loadEngine, unpack } from "../tensor/index.ts";
-import { DivergenceError, type Learner, type LearnerSnapshot, type Metrics } from "../training/algorithm.ts";
+import { DivergenceError, type Learner } from "../training/algorithm.ts";
+import { expectToResume, iterate, stateOf } from "../training/testing/resumed-learners.ts";
 import { type MappoConfig, mappo, mappoCollector, mappoNetworks, mappoUpdater } from "./mappo.ts";
 
 const engine = await loadEngine();
@@ -37,19 +38,6 @@ const quick = {
   actorLearningRate: 0.01,
   criticLearningRate: 0.01,
 };
-
-async function iterate(learner: Learner, times: number): Promise<Metrics[]> {
-  const metrics: Metrics[] = [];
-  for (let k = 0; k < times; k++) metrics.push(await learner.iterate());
-  return metrics;
-}
-
-/** Everything that must be equal for two learners to go on equally. */
-const stateOf = (learner: Learner) => ({
-  parameters: learner.parameters(),
-  snapshot: learner.snapshot(),
-  policy: Buffer.from(learner.exportPolicy()).toString("base64"),
-});
 
 describe("the ratio at the first step of an update", () => {
   const games = [
@@ -145,28 +133,7 @@ describe("a learner restored from a snapshot goes on bit for bit", () => {
     ["full", { heads: "shared" }, aloha],
   ] as const)("dag=%s, %o", async (dag, settings, env) => {
     const config = { ...quick, dag, ...settings };
-    const whole = await create(env, config, 5, 400);
-    const expected = await iterate(whole, 6);
-
-    const first = await create(env, config, 5, 400);
-    await iterate(first, 3);
-    const { tensors, json } = first.snapshot();
-    const saved: LearnerSnapshot = {
-      tensors: Object.fromEntries(Object.entries(tensors).map(([name, values]) => [name, values.slice()])),
-      json: JSON.parse(JSON.stringify(json)),
-    };
-    // What is done with the first learner afterwards does not reach into the snapshot.
-    await iterate(first, 1);
-
-    const fresh = await create(env, config, 5, 400);
-    const used = await create(env, config, 6, 400);
-    await iterate(used, 1);
-    for (const second of [fresh, used]) {
-      second.restore(saved);
-      expect(await iterate(second, 3)).toEqual(expected.slice(3));
-      expect(stateOf(second)).toEqual(stateOf(whole));
-    }
-    for (const learner of [whole, first, fresh, used]) await learner.dispose();
+    await expectToResume((seed) => create(env, config, seed, 400), 3, 3);
   });
 
   test.each(["full", "random(4,episode)"])("from before its first iteration, dag=%s", async (dag) => {

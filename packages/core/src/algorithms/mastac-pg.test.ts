@@ -5,9 +5,10 @@ import { InputError } from "../errors.ts";
 import { createRng } from "../random/index.ts";
 import { type CouplingEdge, type CouplingGraphs, couplingGraphs } from "../structure/index.ts";
 import { allocate, loadEngine, namedArrays } from "../tensor/index.ts";
-import { DivergenceError, type Learner, type LearnerSnapshot, type Metrics } from "../training/algorithm.ts";
+import { DivergenceError, type Learner } from "../training/algorithm.ts";
 import { approachGame } from "../training/testing/approach-game.ts";
 import { type CoupledOptions, coupledGame, coupledGraphs } from "../training/testing/coupled-game.ts";
+import { expectToResume, iterate } from "../training/testing/resumed-learners.ts";
 import {
   createSamples,
   estimate,
@@ -30,12 +31,6 @@ const create = (env: EnvFactory, settings: Settings, seed = 1): Promise<Learner>
     totalSteps: 1000,
     rng: createRng(seed),
   });
-
-async function iterate(learner: Learner, times: number): Promise<Metrics[]> {
-  const metrics: Metrics[] = [];
-  for (let k = 0; k < times; k++) metrics.push(await learner.iterate());
-  return metrics;
-}
 
 const zones = configureEnv(environments.temperature, { agents: 5, horizon: 6 }).factory;
 const nine = configureEnv(environments.warehouse, {}).factory;
@@ -318,19 +313,7 @@ test.each([
   ["discrete", coupledGame(), { rolloutSteps: 5, minibatches: 3, entropyCoefficient: 0.01 }],
   ["box", coupledGame({ actions: "box" }), { rolloutSteps: 3, estimator: "reinforce" }],
 ] as const)("a learner restored from a snapshot goes on bit for bit: %s", async (_, env, settings) => {
-  const whole = await create(env, settings, 5);
-  const expected = await iterate(whole, 5);
-  const first = await create(env, settings, 5);
-  await iterate(first, 3);
-  const saved: LearnerSnapshot = structuredClone(first.snapshot());
-  const second = await create(env, settings, 6);
-  await iterate(second, 1);
-  second.restore({ tensors: saved.tensors, json: JSON.parse(JSON.stringify(saved.json)) });
-  expect(await iterate(second, 2)).toEqual(expected.slice(3));
-  expect(second.snapshot()).toEqual(whole.snapshot());
-  expect(await second.evaluate(5, createRng(1))).toEqual(await whole.evaluate(5, createRng(1)));
-  expect(second.exportPolicies!()).toEqual(whole.exportPolicies!());
-  for (const learner of [whole, first, second]) await learner.dispose();
+  await expectToResume((seed) => create(env, settings, seed), 3, 2);
 });
 
 describe("where an episode ends", () => {

@@ -13,9 +13,10 @@ import { createSegments } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
 import { type CouplingEdge, type CouplingGraphs, couplingGraphs } from "../structure/index.ts";
 import { allocate, loadEngine, namedArrays } from "../tensor/index.ts";
-import { DivergenceError, type Learner, type Metrics } from "../training/algorithm.ts";
+import { DivergenceError, type Learner } from "../training/algorithm.ts";
 import { criticScopes } from "../training/dependency-scopes.ts";
 import { approachGame } from "../training/testing/approach-game.ts";
+import { expectToResume, iterate } from "../training/testing/resumed-learners.ts";
 import { unevenGame } from "../training/testing/small-games.ts";
 import { type MastacConfig, mastac, mastacTeam, mastacUpdate } from "./mastac.ts";
 
@@ -290,12 +291,6 @@ const small = {
 const create = (env: EnvFactory, settings: Readonly<Record<string, unknown>>, seed = 1): Promise<Learner> =>
   mastac.create({ env, config: settled({ ...small, ...settings }), totalSteps: 1000, rng: createRng(seed) });
 
-async function iterate(learner: Learner, times: number): Promise<Metrics[]> {
-  const metrics: Metrics[] = [];
-  for (let k = 0; k < times; k++) metrics.push(await learner.iterate());
-  return metrics;
-}
-
 test("four zones learn to do better than to hold their temperature", async () => {
   const env = configureEnv(environments.temperature, { agents: 4 }).factory;
   const preset = mastac.presets!.temperature.config;
@@ -349,21 +344,7 @@ test.each([
   ["nine", { critics: "undecomposed-sum", sharedMinibatch: false }],
   ["nine", { head: "simplex", environments: 2 }],
 ] as const)("a learner restored from a snapshot goes on bit for bit: %s, %o", async (game, settings) => {
-  const start = (seed: number) => create(game === "zones" ? zones : nine, settings, seed);
-  const whole = await start(5);
-  const expected = await iterate(whole, 5);
-  const first = await start(5);
-  await iterate(first, 3);
-  const saved = structuredClone(first.snapshot());
-  const second = await start(6);
-  await iterate(second, 1);
-  second.restore({ tensors: saved.tensors, json: JSON.parse(JSON.stringify(saved.json)) });
-  expect(await iterate(second, 2)).toEqual(expected.slice(3));
-  expect(second.parameters()).toEqual(whole.parameters());
-  expect(second.snapshot()).toEqual(whole.snapshot());
-  expect(await second.evaluate(5, createRng(1))).toEqual(await whole.evaluate(5, createRng(1)));
-  expect(second.exportPolicies!()).toEqual(whole.exportPolicies!());
-  for (const learner of [whole, first, second]) await learner.dispose();
+  await expectToResume((seed) => create(game === "zones" ? zones : nine, settings, seed), 3, 2);
 });
 
 test("parameters are those of each agent's networks, inputs those of its set", async () => {

@@ -4,13 +4,7 @@ import { configureEnv, type EnvFactory, environments } from "../envs/index.ts";
 import { InputError } from "../errors.ts";
 import { createRng } from "../random/index.ts";
 import { NonFiniteError, variable } from "../tensor/index.ts";
-import {
-  type Algorithm,
-  DivergenceError,
-  type Learner,
-  type LearnerSnapshot,
-  type Metrics,
-} from "../training/algorithm.ts";
+import { type Algorithm, DivergenceError, type Learner } from "../training/algorithm.ts";
 import type { Exploration, JointPolicy } from "../training/joint-policy.ts";
 import {
   type OffPolicyPlan,
@@ -18,6 +12,7 @@ import {
   offPolicySettings,
   type UpdateMoment,
 } from "../training/off-policy.ts";
+import { expectToResume, iterate, stateOf } from "../training/testing/resumed-learners.ts";
 import { unevenGame } from "../training/testing/small-games.ts";
 import { iql } from "./iql.ts";
 import { qmix } from "./qmix.ts";
@@ -25,12 +20,6 @@ import { qtran } from "./qtran.ts";
 import { vdn } from "./vdn.ts";
 
 const topk = configureEnv(environments.topk, { agents: 3, k: 1 }).factory;
-
-async function iterate(learner: Learner, times: number): Promise<Metrics[]> {
-  const metrics: Metrics[] = [];
-  for (let k = 0; k < times; k++) metrics.push(await learner.iterate());
-  return metrics;
-}
 
 // ── The loop, with an algorithm that only takes notes ──────────────────────────────────────────────────────────────
 
@@ -268,13 +257,6 @@ const create = (
     rng: createRng(seed),
   });
 
-/** Everything that must be equal for two learners to go on equally. */
-const stateOf = (learner: Learner) => ({
-  parameters: learner.parameters(),
-  snapshot: learner.snapshot(),
-  policy: Buffer.from(learner.exportPolicy()).toString("base64"),
-});
-
 describe("a learner restored from a snapshot goes on bit for bit", () => {
   // Rollouts of five steps leave copies in the middle of an episode, and the replay overflows.
   const uneven = { rolloutSteps: 5 };
@@ -291,29 +273,8 @@ describe("a learner restored from a snapshot goes on bit for bit", () => {
   ] as const)("%s on %s, %o", async (method, game, settings) => {
     const algorithm: Algorithm<never> = methods[method] as never;
     const env = games[game];
-    const whole = await create(algorithm, env, settings, 5);
-    const expected = await iterate(whole, 8);
-    expect(expected.at(-1)!["train/updates"]).toBe(3);
-
-    const first = await create(algorithm, env, settings, 5);
-    await iterate(first, 3);
-    const { tensors, json } = first.snapshot();
-    const saved: LearnerSnapshot = {
-      tensors: Object.fromEntries(Object.entries(tensors).map(([name, values]) => [name, values.slice()])),
-      json: JSON.parse(JSON.stringify(json)),
-    };
-    // What is done with the first learner afterwards does not reach into the snapshot.
-    await iterate(first, 1);
-
-    const fresh = await create(algorithm, env, settings, 5);
-    const used = await create(algorithm, env, settings, 6);
-    await iterate(used, 2);
-    for (const second of [fresh, used]) {
-      second.restore(saved);
-      expect(await iterate(second, 5)).toEqual(expected.slice(3));
-      expect(stateOf(second)).toEqual(stateOf(whole));
-    }
-    for (const learner of [whole, first, fresh, used]) await learner.dispose();
+    const metrics = await expectToResume((seed) => create(algorithm, env, settings, seed), 3, 5);
+    expect(metrics.at(-1)!["train/updates"]).toBe(3);
   });
 
   test("from before its first iteration", async () => {

@@ -4,9 +4,10 @@ import { configureEnv, type EnvFactory, environments, vectorise } from "../envs/
 import { InputError } from "../errors.ts";
 import { createSegments, segmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
-import type { Algorithm, Learner, LearnerSnapshot, Metrics } from "../training/algorithm.ts";
+import type { Algorithm, Learner, Metrics } from "../training/algorithm.ts";
 import type { JointPolicy } from "../training/joint-policy.ts";
 import type { OffPolicyParts } from "../training/off-policy.ts";
+import { expectToResume } from "../training/testing/resumed-learners.ts";
 import { recallGame, twoStepGame, unevenGame } from "../training/testing/small-games.ts";
 import { fop, fopParts } from "./fop.ts";
 import { macpf, macpfParts } from "./macpf.ts";
@@ -28,12 +29,6 @@ function create(
   const algorithm: Algorithm<never> = methods[method] as never;
   const config = algorithm.config.parse(settings);
   return algorithm.create({ env, config, totalSteps, rng: createRng(seed) });
-}
-
-async function iterate(learner: Learner, times: number): Promise<Metrics[]> {
-  const metrics: Metrics[] = [];
-  for (let k = 0; k < times; k++) metrics.push(await learner.iterate());
-  return metrics;
 }
 
 describe("a team learns", () => {
@@ -189,12 +184,6 @@ describe("a learner restored from a snapshot goes on bit for bit", () => {
   const uneven = { rolloutSteps: 5 };
   const plain = { recurrent: false, lastAction: false };
   const games = { topk: topk({ agents: 3, k: 1 }), uneven: unevenGame };
-  const stateOf = (learner: Learner) => ({
-    parameters: learner.parameters(),
-    snapshot: learner.snapshot(),
-    policy: Buffer.from(learner.exportPolicy()).toString("base64"),
-  });
-
   test.each([
     ["fop", "uneven", { ...uneven, temperatureSteps: 60 }],
     ["fop", "uneven", { ...uneven, lastAction: false, unit: "observation", codeEntropyTerm: true }],
@@ -204,27 +193,8 @@ describe("a learner restored from a snapshot goes on bit for bit", () => {
     ["macpf", "topk", plain],
   ] as const)("%s on %s, %o", async (method, game, settings) => {
     const make = (seed: number) => create(method, games[game], { ...small, ...settings }, seed);
-    const whole = await make(5);
-    const expected = await iterate(whole, 8);
-    expect(expected.at(-1)!["train/updates"]).toBe(3);
-
-    const first = await make(5);
-    await iterate(first, 3);
-    const { tensors, json } = first.snapshot();
-    const saved: LearnerSnapshot = {
-      tensors: Object.fromEntries(Object.entries(tensors).map(([name, values]) => [name, values.slice()])),
-      json: JSON.parse(JSON.stringify(json)),
-    };
-    await iterate(first, 1);
-
-    const [fresh, used] = [await make(5), await make(6)];
-    await iterate(used, 2);
-    for (const second of [fresh, used]) {
-      second.restore(saved);
-      expect(await iterate(second, 5)).toEqual(expected.slice(3));
-      expect(stateOf(second)).toEqual(stateOf(whole));
-    }
-    for (const learner of [whole, first, fresh, used]) await learner.dispose();
+    const metrics = await expectToResume(make, 3, 5);
+    expect(metrics.at(-1)!["train/updates"]).toBe(3);
   });
 });
 
