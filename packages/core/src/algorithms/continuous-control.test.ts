@@ -2,18 +2,24 @@
 import { describe, expect, test } from "vitest";
 import type { ActionSpace, EnvBatch, EnvSpec } from "../envs/index.ts";
 import { createSegments, type SegmentShape, type Segments } from "../learn/index.ts";
-import { createRng, type Rng } from "../random/index.ts";
-import { type Layout, namedArrays, type Variable } from "../tensor/index.ts";
-import type { OffPolicyParts, OffPolicyPlan } from "../training/off-policy.ts";
+import { createRng } from "../random/index.ts";
+import type { Variable } from "../tensor/index.ts";
+import type { OffPolicyPlan } from "../training/off-policy.ts";
+import {
+  expectMetrics,
+  expectParameters,
+  expectShapes,
+  load,
+  type Recorded,
+  recordedNoise,
+} from "../training/testing/recorded-steps.ts";
 import { facmac, facmacParts } from "./facmac.ts";
 import fixture from "./fixtures/continuous-control.json" with { type: "json" };
 import { maddpg, maddpgParts } from "./maddpg.ts";
 import { matd3, matd3Parts } from "./matd3.ts";
 import { qdcg, qdcgParts } from "./qdcg.ts";
 
-type Arrays = Readonly<Record<string, readonly number[]>>;
-
-interface Recorded {
+interface RecordedCase {
   readonly method: keyof typeof make;
   readonly sizes: Pick<
     SegmentShape,
@@ -22,19 +28,19 @@ interface Recorded {
   readonly observed: readonly number[];
   readonly actions: readonly ActionSpace[];
   readonly config: object;
-  readonly shapes: Arrays;
-  readonly before: Arrays;
-  readonly target: Arrays;
-  readonly segments: Arrays;
+  readonly shapes: Recorded;
+  readonly before: Recorded;
+  readonly target: Recorded;
+  readonly segments: Recorded;
   readonly updates: readonly {
     readonly noise: readonly (readonly number[])[];
     readonly metrics: Readonly<Record<string, number>>;
-    readonly after: Arrays;
-    readonly targetAfter: Arrays;
+    readonly after: Recorded;
+    readonly targetAfter: Recorded;
   }[];
 }
 
-const cases = Object.entries(fixture.cases as unknown as Record<string, Recorded>);
+const cases = Object.entries(fixture.cases as unknown as Record<string, RecordedCase>);
 
 const make = {
   qdcg: (plan: OffPolicyPlan, config: object) => qdcgParts(plan, qdcg.config.parse(config), createRng(0)),
@@ -45,7 +51,7 @@ const make = {
   matd3: (plan: OffPolicyPlan, config: object) => matd3Parts(plan, matd3.config.parse(config), createRng(0)),
 };
 
-function planOf({ sizes, observed, actions, segments: recorded }: Recorded): OffPolicyPlan {
+function planOf({ sizes, observed, actions, segments: recorded }: RecordedCase): OffPolicyPlan {
   const { segments: size, ...rest } = sizes;
   const shape = { ...rest, actions: 0, individualRewards: true, masked: false };
   const segments = createSegments(shape, size);
@@ -69,46 +75,20 @@ function planOf({ sizes, observed, actions, segments: recorded }: Recorded): Off
   return { segments, shape, batch: { spec } as EnvBatch };
 }
 
-function load(vector: Variable, layout: Layout, arrays: Arrays): void {
-  for (const [index, { name }] of layout.parameters.entries()) {
-    (vector.values as Float32Array).set(arrays[name], layout.offsets[index]);
-  }
-}
-
-/** Parameters, or those of targets, by name. */
-function read({ parameters, variables }: OffPolicyParts, which: "online" | "target") {
-  const arrays = parameters.map(({ vector, layout }) => {
-    const values = which === "online" ? vector : targetOf(variables, vector);
-    return namedArrays(values.values as Float32Array, layout);
-  });
-  return Object.assign({}, ...arrays) as Readonly<
-    Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>
-  >;
-}
-
 const targetOf = (variables: readonly Variable[], { name }: Variable): Variable =>
   variables.find((variable) => variable.name === `${name}/target`)!;
-
-/** A stream that gives recorded noise. */
-function recordedNoise(noise: readonly (readonly number[])[]): Rng & { readonly left: unknown[] } {
-  const left = [...noise];
-  const give = (out: Float32Array | Float64Array): void => {
-    const next = left.shift()!;
-    expect(out).toHaveLength(next.length);
-    out.set(next);
-  };
-  return { ...createRng(0), left, fillGumbel: give, fillNormal: give };
-}
 
 describe("an update equals PyTorch's", () => {
   test.each(cases)("%s", async (_, recorded) => {
     const parts = await make[recorded.method](planOf(recorded), recorded.config);
-    for (const { vector, layout } of parts.parameters) {
-      load(vector, layout, recorded.before);
-      load(targetOf(parts.variables, vector), layout, recorded.target);
-    }
-    const shapes = Object.entries(read(parts, "online")).map(([name, { shape }]) => [name, shape]);
-    expect(Object.fromEntries(shapes)).toEqual(recorded.shapes);
+    const networks = parts.parameters;
+    const targets = networks.map(({ vector, layout }) => ({
+      vector: targetOf(parts.variables, vector),
+      layout,
+    }));
+    for (const network of networks) load(network, recorded.before);
+    for (const network of targets) load(network, recorded.target);
+    expectShapes(networks, recorded.shapes);
     for (const { noise, metrics, after, targetAfter } of recorded.updates) {
       const rng = recordedNoise(noise);
       const found = await parts.update({ steps: 0, learningRate: 0, rng });
@@ -118,18 +98,9 @@ describe("an update equals PyTorch's", () => {
           Object.fromEntries(Object.keys(metrics).map((name) => [name, expect.any(Number)])),
         ),
       );
-      for (const [name, value] of Object.entries(metrics)) {
-        expect(Math.abs(found[name] - value), name).toBeLessThan(5e-6 * Math.max(1, Math.abs(value)));
-      }
-      for (const [which, expected] of [
-        ["online", after],
-        ["target", targetAfter],
-      ] as const) {
-        for (const [name, { data }] of Object.entries(read(parts, which))) {
-          const worst = Math.max(...expected[name].map((value, k) => Math.abs(value - data[k])));
-          expect(worst, `${which} ${name}`).toBeLessThan(3e-6);
-        }
-      }
+      expectMetrics(found, metrics, 5e-6);
+      expectParameters(networks, after, 3e-6);
+      expectParameters(targets, targetAfter, 3e-6);
     }
     await parts.dispose();
   });

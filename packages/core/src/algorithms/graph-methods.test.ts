@@ -3,28 +3,30 @@ import { describe, expect, test } from "vitest";
 import type { EnvBatch, EnvFactory, EnvSpec } from "../envs/index.ts";
 import { createSegments, type SegmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
-import { type Layout, namedArrays, type Variable } from "../tensor/index.ts";
 import type { OffPolicyPlan } from "../training/off-policy.ts";
 import { type OnPolicyPlan, sampleInputs } from "../training/on-policy.ts";
+import {
+  expectRecordedSteps,
+  load,
+  type Recorded,
+  type RecordedSteps,
+} from "../training/testing/recorded-steps.ts";
 import { agpPg, agpPgParts } from "./agp-pg.ts";
 import { dcg, dcgParts } from "./dcg.ts";
 import { dicg, dicgParts } from "./dicg.ts";
 import { dicgValue, dicgValueParts } from "./dicg-value.ts";
 import fixture from "./fixtures/graph-methods.json" with { type: "json" };
 
-type Arrays = Readonly<Record<string, readonly number[]>>;
-interface Recorded<Sizes> {
+interface RecordedCase<Sizes> extends RecordedSteps {
   readonly method: "dcg" | "dicg-value" | "dicg" | "agp-pg";
   readonly sizes: Sizes;
   readonly config: { readonly learningRate: number };
-  readonly shapes: Arrays;
-  readonly before: Arrays;
-  readonly target?: Arrays;
-  readonly data: Arrays;
-  readonly updates: readonly { readonly metrics: Readonly<Record<string, number>>; readonly after: Arrays }[];
+  readonly before: Recorded;
+  readonly target?: Recorded;
+  readonly data: Recorded;
 }
-type RecordedSegments = Recorded<SegmentShape & { readonly segments: number }>;
-type RecordedSamples = Recorded<
+type RecordedSegments = RecordedCase<SegmentShape & { readonly segments: number }>;
+type RecordedSamples = RecordedCase<
   Pick<SegmentShape, "agents" | "observationSize" | "actions" | "masked"> & { readonly samples: number }
 >;
 
@@ -47,51 +49,6 @@ const notPlayed: EnvFactory = () => {
   throw new Error("nothing is played here");
 };
 
-interface Network {
-  readonly vector: Variable;
-  readonly layout: Layout;
-}
-
-function write({ vector, layout }: Network, arrays: Arrays): void {
-  for (const [index, { name }] of layout.parameters.entries()) {
-    (vector.values as Float32Array).set(arrays[name], layout.offsets[index]);
-  }
-}
-
-const read = (networks: readonly Network[]): ReturnType<typeof namedArrays<Float32Array>> =>
-  Object.assign(
-    {},
-    ...networks.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
-  );
-
-/** Takes the recorded steps and compares metrics and parameters after each. */
-async function expectRecorded(
-  { shapes, config, updates }: Recorded<unknown>,
-  networks: readonly Network[],
-  step: (learningRate: number) => Promise<Readonly<Record<string, number>>>,
-): Promise<void> {
-  expect(
-    Object.fromEntries(Object.entries(read(networks)).map(([name, { shape }]) => [name, shape])),
-  ).toEqual(shapes);
-  for (const { metrics, after } of updates) {
-    const found = await step(config.learningRate);
-    expect(Object.keys(found).sort()).toEqual(
-      Object.keys(metrics)
-        .map((name) => `train/${name}`)
-        .sort(),
-    );
-    for (const [name, value] of Object.entries(metrics)) {
-      expect(Math.abs(found[`train/${name}`] - value), name).toBeLessThan(
-        1e-5 * Math.max(1, Math.abs(value)),
-      );
-    }
-    for (const [name, { data }] of Object.entries(read(networks))) {
-      const worst = Math.max(...after[name].map((value, k) => Math.abs(value - data[k])));
-      expect(worst, name).toBeLessThan(1e-5);
-    }
-  }
-}
-
 describe("a gradient step equals PyTorch's", () => {
   test.each(segmentCases)("%s", async (_, recorded) => {
     const { method, sizes, data, config } = recorded;
@@ -107,9 +64,10 @@ describe("a gradient step equals PyTorch's", () => {
         ? await dcgParts(plan, dcg.config.parse(config), createRng(0))
         : await dicgValueParts(plan, dicgValue.config.parse(config), createRng(0));
     const [network] = parts.parameters;
-    write(network, recorded.before);
-    write({ ...network, vector: parts.targets[0].target }, recorded.target!);
-    await expectRecorded(recorded, parts.parameters, (learningRate) =>
+    load(network, recorded.before);
+    load({ ...network, vector: parts.targets[0].target }, recorded.target!);
+    const { learningRate } = config;
+    await expectRecordedSteps(recorded, parts.parameters, () =>
       parts.update({ steps: 0, learningRate, rng: createRng(0) }),
     );
     await parts.dispose();
@@ -125,8 +83,8 @@ describe("a gradient step equals PyTorch's", () => {
       method === "dicg"
         ? await dicgParts(plan, dicg.config.parse(config), createRng(0))
         : await agpPgParts(plan, agpPg.config.parse(config), { env: notPlayed, rng: createRng(0) });
-    for (const network of parts.parameters) write(network, recorded.before);
-    await expectRecorded(recorded, parts.parameters, parts.step);
+    for (const network of parts.parameters) load(network, recorded.before);
+    await expectRecordedSteps(recorded, parts.parameters, () => parts.step(config.learningRate));
     await parts.dispose();
   });
 

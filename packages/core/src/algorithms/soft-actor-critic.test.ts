@@ -2,36 +2,41 @@
 import { describe, expect, test } from "vitest";
 import type { EnvBatch } from "../envs/index.ts";
 import { createSegments, type SegmentShape, type Segments } from "../learn/index.ts";
-import { createRng, type Rng } from "../random/index.ts";
-import { type Layout, namedArrays, type Variable } from "../tensor/index.ts";
+import { createRng } from "../random/index.ts";
 import type { OffPolicyParts, OffPolicyPlan } from "../training/off-policy.ts";
+import {
+  expectMetrics,
+  expectParameters,
+  expectShapes,
+  load,
+  type Recorded,
+  recordedNoise,
+} from "../training/testing/recorded-steps.ts";
 import fixture from "./fixtures/soft-actor-critic.json" with { type: "json" };
 import { fop, fopParts } from "./fop.ts";
 import { macpf, macpfParts } from "./macpf.ts";
 
-type Named = Readonly<Record<string, readonly number[]>>;
-
-interface Recorded {
+interface RecordedCase {
   readonly algorithm: "fop" | "macpf";
   readonly sizes: SegmentShape;
   readonly size: number;
   readonly config: object;
-  readonly shapes: Named;
-  readonly before: Named;
-  readonly target: Named;
-  readonly segments: Named;
+  readonly shapes: Recorded;
+  readonly before: Recorded;
+  readonly target: Recorded;
+  readonly segments: Recorded;
   readonly updates: readonly {
     readonly steps: number;
     readonly learningRate: number;
     readonly noise: readonly (readonly number[])[];
     readonly metrics: Readonly<Record<string, number>>;
   }[];
-  readonly after: Named;
+  readonly after: Recorded;
 }
 
-const cases = Object.entries(fixture.cases as unknown as Record<string, Recorded>);
+const cases = Object.entries(fixture.cases as unknown as Record<string, RecordedCase>);
 
-function segmentsOf({ sizes, size, segments: recorded }: Recorded): Segments {
+function segmentsOf({ sizes, size, segments: recorded }: RecordedCase): Segments {
   const segments = createSegments(sizes, size);
   for (const [name, values] of Object.entries(recorded)) {
     const memory = segments[name as keyof Segments] as Float32Array;
@@ -41,68 +46,36 @@ function segmentsOf({ sizes, size, segments: recorded }: Recorded): Segments {
   return segments;
 }
 
-/** A stream that gives recorded Gumbel noise. */
-function withNoise(noise: readonly (readonly number[])[]): Rng & { readonly left: unknown[] } {
-  const left = [...noise];
-  return {
-    ...createRng(0),
-    left,
-    fillGumbel(out) {
-      const next = left.shift()!;
-      expect(out).toHaveLength(next.length);
-      out.set(next);
-    },
-  };
-}
-
 const make = {
   fop: (plan: OffPolicyPlan, config: object) => fopParts(plan, fop.config.parse(config), createRng(0)),
   macpf: (plan: OffPolicyPlan, config: object) => macpfParts(plan, macpf.config.parse(config), createRng(0)),
 };
 
 /** What the method brings, with the recorded parameters. */
-async function prepared(recorded: Recorded): Promise<OffPolicyParts> {
+async function prepared(recorded: RecordedCase): Promise<OffPolicyParts> {
   const { algorithm, sizes: shape, config, before, target } = recorded;
   const batch = { spec: {} } as EnvBatch;
   const parts = await make[algorithm]({ segments: segmentsOf(recorded), shape, batch }, config);
   for (const { vector, layout } of parts.parameters) {
-    load(vector, layout, before);
+    load({ vector, layout }, before);
     const copy = parts.targets.find(({ online }) => online === vector)?.target;
-    if (copy !== undefined) load(copy, layout, target);
+    if (copy !== undefined) load({ vector: copy, layout }, target);
   }
   return parts;
 }
 
-function load(vector: Variable, layout: Layout, values: Named): void {
-  for (const [index, { name }] of layout.parameters.entries()) {
-    (vector.values as Float32Array).set(values[name], layout.offsets[index]);
-  }
-}
-
-const parametersOf = ({ parameters }: OffPolicyParts) =>
-  Object.assign(
-    {},
-    ...parameters.map(({ vector, layout }) => namedArrays(vector.values as Float32Array, layout)),
-  ) as Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>;
-
 describe("an update equals PyTorch's", () => {
   test.each(cases)("%s", async (_, recorded) => {
     const parts = await prepared(recorded);
-    const shapes = Object.entries(parametersOf(parts)).map(([name, { shape }]) => [name, shape]);
-    expect(Object.fromEntries(shapes)).toEqual(recorded.shapes);
+    expectShapes(parts.parameters, recorded.shapes);
     for (const { steps, learningRate, noise, metrics } of recorded.updates) {
-      const rng = withNoise(noise);
+      const rng = recordedNoise(noise);
       const found = await parts.update({ steps, learningRate, rng });
       expect(rng.left).toEqual([]);
       expect(Object.keys(found).sort()).toEqual(Object.keys(metrics).sort());
-      for (const [name, value] of Object.entries(metrics)) {
-        expect(Math.abs(found[name] - value), name).toBeLessThan(5e-6 * Math.max(1, Math.abs(value)));
-      }
+      expectMetrics(found, metrics, 5e-6);
     }
-    for (const [name, { data }] of Object.entries(parametersOf(parts))) {
-      const worst = Math.max(...recorded.after[name].map((value, k) => Math.abs(value - data[k])));
-      expect(worst, name).toBeLessThan(2e-6);
-    }
+    expectParameters(parts.parameters, recorded.after, 2e-6);
     await parts.dispose();
   });
 
