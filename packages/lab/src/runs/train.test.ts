@@ -70,6 +70,19 @@ async function resumed(): Promise<string[]> {
 }
 
 describe("a run", () => {
+  test("says how often it is evaluated when steps were given for iterations", async () => {
+    const notes: string[] = [];
+    const onEvent = (event: RunEvent) => event.kind === "note" && notes.push(event.message);
+    const options = { resolve, now: () => 0, onEvent };
+    await train({ directory, spec: { ...base, evaluateEvery: 9 } }, options);
+    expect(notes).toEqual([]);
+    await train({ directory: `${directory}-rarely`, spec: { ...base, evaluateEvery: 41 } }, options);
+    expect(notes).toEqual([
+      "evaluateEvery counts iterations, and the run has 10: with 41 it is evaluated at its beginning and end only " +
+        "(41 steps are 5 iterations)",
+    ]);
+  });
+
   test("leaves the files it promises", async () => {
     const events: RunEvent[] = [];
     let clock = 0;

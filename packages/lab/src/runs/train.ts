@@ -230,6 +230,17 @@ async function iterate(
   };
 
   onEvent?.({ kind: "start", position: position() });
+  const { iterations } = position();
+  const { stepsPerIteration } = learner;
+  if (spec.evaluateEvery > iterations && spec.evaluateEvery >= stepsPerIteration) {
+    const meant = Math.max(1, Math.round(spec.evaluateEvery / stepsPerIteration));
+    onEvent?.({
+      kind: "note",
+      message:
+        `evaluateEvery counts iterations, and the run has ${iterations}: with ${spec.evaluateEvery} it is evaluated at its ` +
+        `beginning and end only (${spec.evaluateEvery} steps are ${meant} iterations)`,
+    });
+  }
   let evaluated = checkpoint !== undefined || spec.evaluateEvery === 0;
   while (steps < spec.steps) {
     // Lets signals and messages of other processes in, even when a learner never waits.
