@@ -1,7 +1,7 @@
 /** Updates of MADDPG, MATD3, FACMAC and QDCG against PyTorch (`fixtures/make-continuous-control.py`). */
 import { describe, expect, test } from "vitest";
 import type { ActionSpace, EnvBatch, EnvSpec } from "../envs/index.ts";
-import { createSegments, type SegmentShape, type Segments } from "../learn/index.ts";
+import type { SegmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
 import type { Variable } from "../tensor/index.ts";
 import type { OffPolicyPlan } from "../training/off-policy.ts";
@@ -12,6 +12,7 @@ import {
   load,
   type Recorded,
   recordedNoise,
+  recordedSegments,
 } from "../training/testing/recorded-steps.ts";
 import { facmac, facmacParts } from "./facmac.ts";
 import fixture from "./fixtures/continuous-control.json" with { type: "json" };
@@ -54,12 +55,7 @@ const make = {
 function planOf({ sizes, observed, actions, segments: recorded }: RecordedCase): OffPolicyPlan {
   const { segments: size, ...rest } = sizes;
   const shape = { ...rest, actions: 0, individualRewards: true, masked: false };
-  const segments = createSegments(shape, size);
-  for (const [name, values] of Object.entries(recorded)) {
-    const memory = segments[name as keyof Segments] as Float32Array;
-    expect(memory, name).toHaveLength(values.length);
-    memory.set(values);
-  }
+  const segments = recordedSegments(shape, size, recorded);
   const spec: EnvSpec = {
     id: "recorded",
     version: 1,

@@ -1,7 +1,7 @@
 /** Gradient steps of DCG, both forms of DICG and AGP by policy gradient against PyTorch, sample by sample (`fixtures/make-graph-methods.py`). */
 import { describe, expect, test } from "vitest";
 import type { EnvBatch, EnvFactory, EnvSpec } from "../envs/index.ts";
-import { createSegments, type SegmentShape } from "../learn/index.ts";
+import type { SegmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
 import type { OffPolicyPlan } from "../training/off-policy.ts";
 import { type OnPolicyPlan, sampleInputs } from "../training/on-policy.ts";
@@ -10,6 +10,7 @@ import {
   load,
   type Recorded,
   type RecordedSteps,
+  recordedSegments,
 } from "../training/testing/recorded-steps.ts";
 import { agpPg, agpPgParts } from "./agp-pg.ts";
 import { dcg, dcgParts } from "./dcg.ts";
@@ -53,11 +54,7 @@ describe("a gradient step equals PyTorch's", () => {
   test.each(segmentCases)("%s", async (_, recorded) => {
     const { method, sizes, data, config } = recorded;
     const { segments: size, ...shape } = sizes;
-    const segments = createSegments(shape, size);
-    for (const name of ["observations", "states", "actions", "rewards", "terminated", "mask"] as const) {
-      segments[name].set(data[name]);
-    }
-    segments.available?.set(data.available);
+    const segments = recordedSegments(shape, size, data);
     const plan: OffPolicyPlan = { segments, shape, batch: { spec: specOf(shape) } as EnvBatch };
     const parts =
       method === "dcg"

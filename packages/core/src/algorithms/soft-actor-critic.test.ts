@@ -1,7 +1,7 @@
 /** Whole updates of FOP and MACPF against PyTorch (`fixtures/make-soft-actor-critic.py`). */
 import { describe, expect, test } from "vitest";
 import type { EnvBatch } from "../envs/index.ts";
-import { createSegments, type SegmentShape, type Segments } from "../learn/index.ts";
+import type { SegmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
 import type { OffPolicyParts, OffPolicyPlan } from "../training/off-policy.ts";
 import {
@@ -11,6 +11,7 @@ import {
   load,
   type Recorded,
   recordedNoise,
+  recordedSegments,
 } from "../training/testing/recorded-steps.ts";
 import fixture from "./fixtures/soft-actor-critic.json" with { type: "json" };
 import { fop, fopParts } from "./fop.ts";
@@ -36,16 +37,6 @@ interface RecordedCase {
 
 const cases = Object.entries(fixture.cases as unknown as Record<string, RecordedCase>);
 
-function segmentsOf({ sizes, size, segments: recorded }: RecordedCase): Segments {
-  const segments = createSegments(sizes, size);
-  for (const [name, values] of Object.entries(recorded)) {
-    const memory = segments[name as keyof Segments] as Float32Array;
-    expect(memory, name).toHaveLength(values.length);
-    memory.set(values);
-  }
-  return segments;
-}
-
 const make = {
   fop: (plan: OffPolicyPlan, config: object) => fopParts(plan, fop.config.parse(config), createRng(0)),
   macpf: (plan: OffPolicyPlan, config: object) => macpfParts(plan, macpf.config.parse(config), createRng(0)),
@@ -53,9 +44,10 @@ const make = {
 
 /** What the method brings, with the recorded parameters. */
 async function prepared(recorded: RecordedCase): Promise<OffPolicyParts> {
-  const { algorithm, sizes: shape, config, before, target } = recorded;
+  const { algorithm, sizes: shape, size, config, before, target } = recorded;
+  const segments = recordedSegments(shape, size, recorded.segments);
   const batch = { spec: {} } as EnvBatch;
-  const parts = await make[algorithm]({ segments: segmentsOf(recorded), shape, batch }, config);
+  const parts = await make[algorithm]({ segments, shape, batch }, config);
   for (const { vector, layout } of parts.parameters) {
     load({ vector, layout }, before);
     const copy = parts.targets.find(({ online }) => online === vector)?.target;

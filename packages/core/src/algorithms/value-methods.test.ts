@@ -1,7 +1,7 @@
 /** Gradient steps of the value methods against PyTorch, agent by agent and step by step (`fixtures/make-value-methods.py`). */
 import { describe, expect, test } from "vitest";
 import type { EnvBatch, EnvSpec } from "../envs/index.ts";
-import { createSegments, type SegmentShape } from "../learn/index.ts";
+import type { SegmentShape } from "../learn/index.ts";
 import { createRng } from "../random/index.ts";
 import type { OffPolicyPlan } from "../training/off-policy.ts";
 import {
@@ -9,6 +9,7 @@ import {
   load,
   type Recorded,
   type RecordedSteps,
+  recordedSegments,
 } from "../training/testing/recorded-steps.ts";
 import fixture from "./fixtures/value-methods.json" with { type: "json" };
 import { iql, iqlParts } from "./iql.ts";
@@ -37,11 +38,7 @@ const make = {
 
 async function prepared({ method, sizes, config, before, target, ...recorded }: RecordedCase) {
   const { segments: size, ...shape } = sizes;
-  const segments = createSegments(shape, size);
-  for (const name of ["observations", "states", "actions", "rewards", "terminated", "mask"] as const) {
-    segments[name].set(recorded.segments[name]);
-  }
-  segments.available?.set(recorded.segments.available);
+  const segments = recordedSegments(shape, size, recorded.segments);
   const spec: EnvSpec = {
     id: "recorded",
     version: 1,

@@ -1,8 +1,9 @@
 import { expect } from "vitest";
+import { createSegments, type SegmentShape, type Segments } from "../../learn/index.ts";
 import { createRng, type Rng } from "../../random/index.ts";
 import { type Layout, namedArrays, type Variable } from "../../tensor/index.ts";
 
-/** Parameters, or shapes, by name. */
+/** Parameters, shapes or data by name. */
 export type Recorded = Readonly<Record<string, readonly number[]>>;
 
 /** Steps that another implementation took, with what came of them. */
@@ -17,6 +18,18 @@ export interface RecordedSteps {
 interface Network {
   readonly vector: Variable;
   readonly layout: Layout;
+}
+
+/** Recorded experience. Which actions are available may be recorded also where all of them are. */
+export function recordedSegments(shape: SegmentShape, size: number, recorded: Recorded): Segments {
+  const segments = createSegments(shape, size);
+  for (const [name, values] of Object.entries(recorded)) {
+    if (name === "available" && !shape.masked) continue;
+    const memory = segments[name as keyof Segments] as Float32Array;
+    expect(memory, name).toHaveLength(values.length);
+    memory.set(values);
+  }
+  return segments;
 }
 
 /** Gives a network recorded parameters. */
