@@ -56,8 +56,10 @@ import {
   distinctRowFinder,
   type Engine,
   type Expr,
+  float32,
   gather,
   huber,
+  int32,
   loadEngine,
   maximum,
   mean,
@@ -756,7 +758,7 @@ function advantageEstimator(
   const valuePrograms = sizedPrograms((count: number) =>
     compile(engine, {
       name: "mappo: values",
-      inputs: { states: { dtype: "float32", shape: [count, stateSize] } },
+      inputs: { states: float32(count, stateSize) },
       variables: { critic: critic.vector },
       build: (leaves) => ({
         results: { values: critic.value(unpack(leaves.critic, critic.layout), leaves.states) },
@@ -874,10 +876,10 @@ function createValueStepper(
     compile(engine, {
       name: "mappo: value step",
       inputs: {
-        states: { dtype: "float32", shape: [states, stateSize] },
-        stateRow: { dtype: "int32", shape: [minibatchSize] },
-        returns: { dtype: "float32", shape: [minibatchSize, 1] },
-        oldValues: { dtype: "float32", shape: [minibatchSize, 1] },
+        states: float32(states, stateSize),
+        stateRow: int32(minibatchSize),
+        returns: float32(minibatchSize, 1),
+        oldValues: float32(minibatchSize, 1),
       },
       variables: critic.variables,
       build(leaves) {

@@ -3,10 +3,12 @@ import {
   argMax,
   cast,
   compile,
-  constant,
   type Engine,
   type Expr,
   filled,
+  float32,
+  frozen,
+  int32,
   type Layout,
   logSoftmax,
   maskLogits,
@@ -117,15 +119,13 @@ export function bnPolicy(
 ): BnPolicy {
   const { actor, layout, vector } = network;
   const { agents, observationSize, actions } = actor.options;
-  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
-  const integer = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
 
   const actingInputs = (count: number, observations?: Float32Array) => ({
-    observations: { ...float(count, agents, observationSize), values: observations },
-    parents: float(count, agents, agents),
-    order: integer(count, agents),
-    noise: float(count, agents, actions),
-    ...(masked ? { available: float(count, agents, actions) } : {}),
+    observations: { ...float32(count, agents, observationSize), values: observations },
+    parents: float32(count, agents, agents),
+    order: int32(count, agents),
+    noise: float32(count, agents, actions),
+    ...(masked ? { available: float32(count, agents, actions) } : {}),
   });
   type Leaves = Readonly<Record<"observations" | "parents" | "order" | "noise", Expr>> & {
     readonly available?: Expr;
@@ -155,11 +155,11 @@ export function bnPolicy(
   };
 
   const rowInputs: BnPolicy["rowInputs"] = (observations, parents, rows) => ({
-    observations: float(observations, observationSize),
-    parents: float(parents, actor.parentInputSize),
-    observationRow: integer(rows),
-    parentRow: integer(rows),
-    ...(masked ? { available: float(rows, actions) } : {}),
+    observations: float32(observations, observationSize),
+    parents: float32(parents, actor.parentInputSize),
+    observationRow: int32(rows),
+    parentRow: int32(rows),
+    ...(masked ? { available: float32(rows, actions) } : {}),
   });
   const conditionals = sizedPrograms((observations: number, parents: number, rows: number) =>
     compile(engine, {
@@ -211,7 +211,7 @@ export function bnPolicy(
       return program.results.logProbabilities as Float32Array;
     },
     export() {
-      const parameters = constant("float32", vector.shape, vector.values as Float32Array);
+      const parameters = frozen(vector);
       return trace({
         name: `${name}: act`,
         inputs: actingInputs(1),
@@ -220,14 +220,14 @@ export function bnPolicy(
       }).onnx;
     },
     exportAgents() {
-      const parameters = constant("float32", vector.shape, vector.values as Float32Array);
+      const parameters = frozen(vector);
       const nothing = filled("float32", [1, actor.parentInputSize], 0);
       const file = (agent: number): Uint8Array =>
         trace({
           name: `${name}: agent ${agent}`,
           inputs: {
-            observation: float(1, observationSize),
-            ...(masked ? { available: float(1, actions) } : {}),
+            observation: float32(1, observationSize),
+            ...(masked ? { available: float32(1, actions) } : {}),
           },
           variables: {},
           build({ observation, available }) {
