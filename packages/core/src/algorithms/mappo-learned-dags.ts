@@ -26,7 +26,9 @@ import {
   copyRows,
   distinctRowFinder,
   type Engine,
+  float32,
   gradients,
+  int32,
   mul,
   sizedPrograms,
   sum,
@@ -59,6 +61,7 @@ export function createDagStepper(
   const findObservations = distinctRowFinder(rows);
   const jointTable = jointObservationTable(learner, minibatchSize);
   const writer = policy.createDagWriter(minibatchSize);
+  // A minibatch of everything needs no copy: its choices are made again where they are.
   const own = minibatchSize === samples ? undefined : dagChoices(minibatchSize, agents);
   const observations = new Float32Array(rows * observationSize);
   const available = new Float32Array(policy.masked ? rows * actions : 0);
@@ -70,9 +73,7 @@ export function createDagStepper(
     sizes: [rows, rows, rows],
   };
   const distance = { sample: agents, child: rows };
-  const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
-  const integer = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
-  const pairs = float(minibatchSize, agents, agents);
+  const pairs = float32(minibatchSize, agents, agents);
   const toScores = dagGradient(learner.options, minibatchSize);
   const mostEdges = Math.max(1, (minibatchSize * agents * (agents - 1)) / 2);
 
@@ -80,11 +81,11 @@ export function createDagStepper(
     compile(engine, {
       name: "mappo: policy step with learned DAGs",
       inputs: {
-        parents: float(agents, minibatchSize, agents),
-        told: float(minibatchSize, policy.actor.parentInputSize),
-        observations: float(observationRows, observationSize),
-        observationOf: integer(rows),
-        ...(policy.masked ? { available: float(rows, actions) } : {}),
+        parents: float32(agents, minibatchSize, agents),
+        told: float32(minibatchSize, policy.actor.parentInputSize),
+        observations: float32(observationRows, observationSize),
+        observationOf: int32(rows),
+        ...(policy.masked ? { available: float32(rows, actions) } : {}),
         ...objectiveInputs(rows, actions),
       },
       variables: network.variables,

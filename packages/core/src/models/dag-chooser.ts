@@ -6,6 +6,8 @@ import {
   distinctRowFinder,
   type Engine,
   type Expr,
+  float32,
+  int32,
   type Layout,
   sizedPrograms,
   sum,
@@ -122,14 +124,14 @@ export function jointObservationTable(
 /** Inputs by which programs know the joint observations of `samples` samples: `rows` different ones. */
 export const jointObservationInputs = (learner: DagLearner, samples: number, rows: number) =>
   ({
-    jointObservations: { dtype: "float32", shape: [rows, learner.inputSize] },
-    ...(sharesRows(samples, rows) ? { jointRow: { dtype: "int32", shape: [samples] } as const } : {}),
+    jointObservations: float32(rows, learner.inputSize),
+    ...(sharesRows(samples, rows) ? { jointRow: int32(samples) } : {}),
   }) as const;
 
 /** Inputs of a program that scores the DAGs of `samples` samples with `rows` joint observations. */
 function dagScoreInputs(learner: DagLearner, samples: number, rows: number) {
   const { agents } = learner.options;
-  const pairs = { dtype: "float32", shape: [samples, agents, agents] } as const;
+  const pairs = float32(samples, agents, agents);
   return {
     ...jointObservationInputs(learner, samples, rows),
     ...(learner.options.dagOrder === "learned" ? { orderNoise: pairs } : {}),
