@@ -29,10 +29,8 @@ export function parseConfig<Config>(
     const known = Object.keys(jsonSchemaOf(settings[key]).properties ?? {});
     throw unknownSetting(`${owner}.${key}`, inner, (value as Record<string, unknown>)[inner], known);
   }
-  const expectation =
-    rest.length === 0 && settings !== undefined && issue.code !== "custom"
-      ? expected(jsonSchemaOf(settings[key]))
-      : undefined;
+  const field = settings === undefined ? undefined : fieldAt(jsonSchemaOf(settings[key]), rest);
+  const expectation = field === undefined || issue.code === "custom" ? undefined : expected(field);
   // A rule that spans settings can fail at one that was not given.
   const standing = Object.hasOwn(overrides, key) ? undefined : settings?.[key]?.safeParse(undefined).data;
   const got = standing === undefined ? shown(value) : `the default ${shown(standing)}`;
@@ -54,6 +52,16 @@ function unknownSetting(owner: string, key: string, value: unknown, choices: rea
 }
 
 const jsonSchemaOf = (schema: z.ZodType) => z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+
+/** What a JSON Schema says of the field of an object at `path`, undefined where it is silent. */
+function fieldAt(
+  schema: z.core.JSONSchema.BaseSchema,
+  path: readonly string[],
+): z.core.JSONSchema.BaseSchema | undefined {
+  if (path.length === 0) return schema;
+  const field = schema.properties?.[path[0]];
+  return typeof field === "object" ? fieldAt(field, path.slice(1)) : undefined;
+}
 
 /** A JSON Schema in words, or undefined where words fail. */
 function expected(schema: z.core.JSONSchema.BaseSchema): string | undefined {

@@ -49,6 +49,17 @@ test("choices, exclusive bounds and nested values are named", () => {
     width: z.literal([1, 2]).or(z.null()),
   });
   expect(() => parseConfig("mine", nested, { sizes: [1, "x"], width: 1 })).toThrow("mine.sizes.1: ");
+  const inner = z.strictObject({
+    rate: z.number().positive().default(1),
+    kind: z.enum(["a", "b"]).default("a"),
+  });
+  const outer = z.strictObject({ inner: inner.optional() });
+  expect(() => parseConfig("mine", outer, { inner: { rate: "fast" } })).toThrow(
+    /^mine\.inner\.rate: expected a number above 0 \(got "fast"\)$/,
+  );
+  expect(() => parseConfig("mine", outer, { inner: { kind: "c" } })).toThrow(
+    /^mine\.inner\.kind: expected one of "a", "b" \(got "c"\)$/,
+  );
   expect(() => parseConfig("mine", nested, { width: 3 })).toThrow(
     "mine.width: expected one of 1, 2 or null (got 3)",
   );

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { asTyped, describeSettings, readSettings, splitSettings } from "./settings.ts";
+import { asTyped, describeSettings, readSettings, refuseUnprefixed, splitSettings } from "./settings.ts";
 
 const schema = z.strictObject({
   dag: z.string().default("product"),
@@ -41,6 +41,24 @@ test("a value takes the type that its setting asks for", () => {
 test("what the schema refuses is left for it to refuse, as what was most likely meant", () => {
   const typed = { clip: "-1", hidden: "many", unknown: "3" };
   expect(readSettings(typed, schema)).toEqual({ clip: -1, hidden: "many", unknown: 3 });
+});
+
+test("a number beyond the largest is none, also inside an object", () => {
+  const typed = { hidden: "1e999", sizes: "[1e999]", unknown: '{"rate":-1e400}', dag: "1e999" };
+  expect(readSettings(typed, schema)).toEqual(typed);
+});
+
+test("a setting whose prefix was forgotten is named with it", () => {
+  const env = {
+    name: "pond",
+    config: z.strictObject({ depth: z.int().default(1), hidden: z.int().default(2) }),
+  };
+  const refuse = (typed: Record<string, string>) => () =>
+    refuseUnprefixed(typed, { name: "mine", config: schema }, env);
+  expect(refuse({ depth: "3" })).toThrow(
+    /^mine\.depth: unknown setting \(got "3"\), but pond has it\. Did you mean "env\.depth"\?$/,
+  );
+  expect(refuse({ hidden: "3", other: "1" })).not.toThrow();
 });
 
 test("settings are described in words", () => {

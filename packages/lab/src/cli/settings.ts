@@ -40,15 +40,38 @@ export function readSettings(typed: Typed, schema: z.ZodType): Record<string, Js
   );
 }
 
+/**
+ * Refuses settings of the algorithm that only the environment has: their prefix was forgotten.
+ *
+ * @throws InputError that names the setting as it should be typed
+ */
+export function refuseUnprefixed(typed: Typed, algorithm: Configured, env: Configured): void {
+  const own = fieldsOf(algorithm.config);
+  const theirs = fieldsOf(env.config);
+  for (const [key, text] of Object.entries(typed)) {
+    if (Object.hasOwn(own, key) || !Object.hasOwn(theirs, key)) continue;
+    throw new InputError(
+      `${algorithm.name}.${key}: unknown setting (got ${JSON.stringify(text)}), but ${env.name} has it. Did you mean "env.${key}"?`,
+    );
+  }
+}
+
+interface Configured {
+  readonly name: string;
+  readonly config: z.ZodType;
+}
+
 /** What a text can mean, the most specific first. */
 function meaningsOf(text: string): JsonValue[] {
-  const number = toNumber(text);
-  if (number !== undefined) return [number, text];
+  let meaning: unknown = toNumber(text);
   try {
-    return [JSON.parse(text), text];
+    meaning ??= JSON.parse(text);
   } catch {
     return [text];
   }
+  // Numbers too large to be one, such as 1e999, are none; as a text they are refused where they were meant.
+  const value = z.json().safeParse(meaning);
+  return value.success ? [value.data, text] : [text];
 }
 
 /** A setting's value as it would be typed: the inverse of reading it. */

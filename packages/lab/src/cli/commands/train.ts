@@ -28,7 +28,7 @@ import { brief, duration, grouped, printJson, shellCommand } from "../output.ts"
 import { createProgress } from "../progress.ts";
 import { runResolver } from "../run-resolver.ts";
 import { curvesTable, lastMetrics, runTitle, valuesOf } from "../run-view.ts";
-import { readSettings, splitSettings } from "../settings.ts";
+import { readSettings, refuseUnprefixed, splitSettings } from "../settings.ts";
 
 interface TrainRequest extends CommonOptions {
   readonly algorithm: string;
@@ -54,6 +54,7 @@ export async function trainNew(context: Context, request: TrainRequest): Promise
   const algorithm = algorithms[request.algorithm as keyof typeof algorithms];
   const { env, definition } = await findEnvironment(request.env, context);
   const typed = splitSettings(request.settings);
+  refuseUnprefixed(typed.own, algorithm, definition);
   const { seed, steps, evaluateEvery, evaluationEpisodes, checkpointEvery } = request;
   const spec = parseRunSpec({
     algorithm: request.algorithm,
@@ -169,6 +170,7 @@ function describeFacts(directory: string): string[] {
 }
 
 function inWords(value: JsonValue): string {
+  if (Array.isArray(value)) return value.map(inWords).join(" ");
   if (typeof value !== "object" || value === null) return String(value ?? "-");
   return Object.entries(value)
     .map(([key, item]) => `${key} ${inWords(item)}`)
