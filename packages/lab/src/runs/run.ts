@@ -135,8 +135,13 @@ export function existingRun({ directory, spec }: NewRun): Run | undefined {
   if (run.identity === identity) return run;
   const keys = Object.keys(spec) as (keyof RunSpec)[];
   const key = keys.find((name) => canonicalJson(run.spec[name]) !== canonicalJson(spec[name]));
+  if (key === undefined) {
+    throw new InputError(
+      `${path}: its settings are not those it was made with (identity ${run.identity}, expected ${identity}): it was changed by hand; restore it, or start a new run`,
+    );
+  }
   throw new InputError(
-    `${directory} holds another run (${key} is ${JSON.stringify(run.spec[key!])}, not ${JSON.stringify(spec[key!])})`,
+    `${directory} holds another run (${key} is ${JSON.stringify(run.spec[key])}, not ${JSON.stringify(spec[key])})`,
   );
 }
 

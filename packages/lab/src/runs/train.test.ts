@@ -276,6 +276,15 @@ describe("what is not a run", () => {
     );
   });
 
+  test("settings changed by hand", async () => {
+    await complete(directory);
+    const path = join(directory, "run.json");
+    const changed = JSON.parse(readFileSync(path, "utf8"));
+    changed.spec.evaluationEpisodes += 1;
+    writeFileSync(path, JSON.stringify(changed));
+    await expect(complete(directory, changed.spec)).rejects.toThrow(/run\.json: .* it was changed by hand; /);
+  });
+
   test("another layout", async () => {
     await complete(directory);
     const path = join(directory, "run.json");
