@@ -131,9 +131,13 @@ const configSchema = z.strictObject({
     .default(0)
     .describe("Learned DAGs: weight of the distance between their mean density and `densityTarget`"),
   densityTarget: z.number().min(0).max(1).default(0).describe("Learned DAGs: density they are pulled to"),
-  annealing: annealingSchema
-    .optional()
-    .describe("Learned DAGs: from dense to empty in the course of the run, in place of a fixed density"),
+  annealing: annealingSchema.optional().describe(
+    `Learned DAGs: from dense to empty in the course of the run, in place of a fixed density, as JSON: ${Object.entries(
+      annealingSchema.parse({}),
+    )
+      .map(([key, value]) => `${key} (${value})`)
+      .join(", ")}`,
+  ),
   evaluationDag: z
     .enum(["likeliest", "noisy"])
     .default("likeliest")
