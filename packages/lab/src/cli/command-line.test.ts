@@ -69,9 +69,10 @@ describe("help", () => {
 
 describe("list", () => {
   test("shows everything, one kind, and one thing with its settings", async () => {
-    const [all, envs, mappo, figure] = await Promise.all([
+    const [all, envs, tag, mappo, figure] = await Promise.all([
       corral("list"),
       json("list envs"),
+      json("list envs simple_tag_v3"),
       corral("list algorithms mappo"),
       json("list figures subteams/figure-2-aloha"),
     ]);
@@ -85,6 +86,7 @@ describe("list", () => {
       values: "number",
       description: "Reward for each message sent",
     });
+    expect(tag.name).toBe("mpe/tag");
     expect(mappo.stdout).toMatch(/^ {2}clip=0\.2 {2}number > 0\n {6}Clip range of/m);
     expect(mappo.stdout).toContain("--preset exploring  discount=0");
     expect(figure.scales.paper).toEqual({ seeds: 60, steps: 500_000 });

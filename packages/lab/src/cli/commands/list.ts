@@ -21,6 +21,8 @@ interface Kind {
   readonly title: string;
   readonly singular: string;
   readonly names: readonly string[];
+  /** Other names, each with the one it stands for. */
+  readonly aliases?: Readonly<Record<string, string>>;
   describe(name: string): string;
   /** What `--json` says of one. */
   data(name: string): object;
@@ -35,20 +37,31 @@ export async function list(kind: string | undefined, name: string | undefined, o
     return console.log(all.map(([, value]) => overview(value)).join("\n\n"));
   }
   if (!Object.hasOwn(kinds, kind)) throw unknownName("list", kind, Object.keys(kinds));
-  const chosen = kinds[kind as keyof typeof kinds];
+  const chosen: Kind = kinds[kind as keyof typeof kinds];
   if (name === undefined) {
     return options.json ? printJson(dataOf(chosen)) : console.log(overview(chosen));
   }
-  if (!chosen.names.includes(name)) throw unknownName(chosen.singular, name, chosen.names);
-  if (options.json) printJson(chosen.data(name));
-  else console.log(chosen.detail(name));
+  const { aliases = {} } = chosen;
+  const known = Object.hasOwn(aliases, name) ? aliases[name] : name;
+  if (!chosen.names.includes(known)) throw unknownName(chosen.singular, name, chosen.names);
+  if (options.json) printJson(chosen.data(known));
+  else console.log(chosen.detail(known));
 }
+
+const environment = (name: string) => environments[name as keyof typeof environments] as EnvDefinition;
+const algorithm = (name: string): Algorithm<never> =>
+  algorithms[name as keyof typeof algorithms] as Algorithm<never>;
 
 const kinds = {
   envs: {
     title: "Environments",
     singular: "environment",
     names: Object.keys(environments),
+    aliases: Object.fromEntries(
+      Object.keys(environments).flatMap((name) =>
+        (environment(name).aliases ?? []).map((alias) => [alias, name]),
+      ),
+    ),
     describe: (name) => environment(name).description,
     data: (name) => configurable(environment(name)),
     detail: (name) => settingsOf(environment(name), "env.") + policiesOf(environment(name)),
@@ -86,10 +99,6 @@ const kinds = {
     detail: (name) => tableInFull(tables[name]),
   },
 } satisfies Record<string, Kind>;
-
-const environment = (name: string) => environments[name as keyof typeof environments] as EnvDefinition;
-const algorithm = (name: string): Algorithm<never> =>
-  algorithms[name as keyof typeof algorithms] as Algorithm<never>;
 
 const dataOf = (kind: Kind): object[] => kind.names.map((name) => kind.data(name));
 
