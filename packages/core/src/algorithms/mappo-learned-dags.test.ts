@@ -210,6 +210,21 @@ describe("measuring a policy with learned DAGs", () => {
   });
 });
 
+test.each([
+  ["annealing", { annealing: { weight: 1 } as MappoConfig["annealing"] }],
+  ["dagOrder", { dagOrder: "identity" }],
+  ["edgeNetwork", { edgeNetwork: "mlp" }],
+  ["edgeIndexing", { edgeIndexing: "rank" }],
+  ["densityWeight", { densityWeight: 0.1 }],
+  ["densityTarget", { densityTarget: 1 }],
+  ["dagMaxGradientNorm", { dagMaxGradientNorm: 1 }],
+  ["evaluationDag", { evaluationDag: "noisy" }],
+] as const)("%s is refused where no DAG is learned", async (name, settings) => {
+  await expect(create(coordination(), { ...quick, ...settings, dag: "full" }, 1)).rejects.toThrow(
+    new InputError(`mappo.${name}: is for learned DAGs, expected dag=learned beside it (got dag=full)`),
+  );
+});
+
 describe("density", () => {
   test("starts at a half and goes where it is pulled", async () => {
     const settings = { ...quick, environments: 16, densityWeight: 2 };

@@ -277,11 +277,38 @@ export const mappo: Algorithm<MappoConfig> = {
   create: createMappo,
 };
 
+/** What only learned DAGs follow. */
+const LEARNED_ONLY = [
+  "annealing",
+  "dagOrder",
+  "edgeNetwork",
+  "edgeIndexing",
+  "densityWeight",
+  "densityTarget",
+  "dagMaxGradientNorm",
+  "evaluationDag",
+] as const satisfies readonly (keyof MappoConfig)[];
+
+/** @throws InputError when there are settings for learned DAGs that do not exist */
+function expectLearnedDags(config: MappoConfig): void {
+  if (isLearnedDag(config)) return;
+  const defaults = configSchema.parse({});
+  for (const name of LEARNED_ONLY) {
+    if (config[name] === defaults[name]) continue;
+    throw new InputError(
+      `mappo.${name}: is for learned DAGs, expected dag=learned beside it (got dag=${config.dag})`,
+    );
+  }
+}
+
+const isLearnedDag = ({ dag }: MappoConfig): boolean => dag.trim() === "learned";
+
 /** Before agents are exported one by one, so many episodes must pass without an edge. */
 const EPISODES_WITHOUT_EDGES = 100;
 
 async function createMappo(context: LearnerContext<MappoConfig>): Promise<Learner> {
   const { config, env, rng, totalSteps } = context;
+  expectLearnedDags(config);
   const engine = await loadEngine();
   const batch = vectorise(env, config.environments, rng.split("environments"), { rivals: true });
   const networks = mappoNetworks(batch.spec, config, rng);
@@ -431,7 +458,7 @@ export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng): Map
   const base = baseNetwork("critic/state", stateSize, config);
   const head = nn.orthogonalLinear("critic/head", config.hidden, 1, 1);
   const options = { epsilon: config.adamEpsilon, maxGradientNorm: config.maxGradientNorm };
-  const learner = config.dag.trim() === "learned" ? learnerOfDags(spec, config) : undefined;
+  const learner = isLearnedDag(config) ? learnerOfDags(spec, config) : undefined;
   return {
     policy: {
       actor,
