@@ -65,7 +65,7 @@ export function corralVersion(): string {
 /**
  * Reads a run.
  *
- * @throws InputError when the directory is missing, is not a run, or was written by another layout
+ * @throws InputError when the directory is missing, is not a run, was written by another layout or changed by hand
  */
 export function openRun(directory: string): Run {
   if (onDisk("read", directory, () => statSync(directory, { throwIfNoEntry: false })) === undefined) {
@@ -90,7 +90,14 @@ export function openRun(directory: string): Run {
     );
   }
   const { identity, config, envConfig, env, corral, host } = stored;
-  return { directory, spec: parseRunSpec(stored.spec), identity, config, envConfig, env, corral, host };
+  const spec = parseRunSpec(stored.spec);
+  const expected = runIdentity(spec);
+  if (identity !== expected) {
+    throw new InputError(
+      `${path}: its settings are not those it was made with (identity ${identity}, expected ${expected}): it was changed by hand; restore it, or start a new run`,
+    );
+  }
+  return { directory, spec, identity, config, envConfig, env, corral, host };
 }
 
 /**
@@ -131,15 +138,9 @@ export function existingRun({ directory, spec }: NewRun): Run | undefined {
   const path = join(directory, "run.json");
   if (onDisk("read", path, () => statSync(path, { throwIfNoEntry: false })) === undefined) return undefined;
   const run = openRun(directory);
-  const identity = runIdentity(spec);
-  if (run.identity === identity) return run;
+  if (run.identity === runIdentity(spec)) return run;
   const keys = Object.keys(spec) as (keyof RunSpec)[];
-  const key = keys.find((name) => canonicalJson(run.spec[name]) !== canonicalJson(spec[name]));
-  if (key === undefined) {
-    throw new InputError(
-      `${path}: its settings are not those it was made with (identity ${run.identity}, expected ${identity}): it was changed by hand; restore it, or start a new run`,
-    );
-  }
+  const key = keys.find((name) => canonicalJson(run.spec[name]) !== canonicalJson(spec[name]))!;
   throw new InputError(
     `${directory} holds another run (${key} is ${JSON.stringify(run.spec[key])}, not ${JSON.stringify(spec[key])})`,
   );

@@ -282,7 +282,10 @@ describe("what is not a run", () => {
     const changed = JSON.parse(readFileSync(path, "utf8"));
     changed.spec.evaluationEpisodes += 1;
     writeFileSync(path, JSON.stringify(changed));
-    await expect(complete(directory, changed.spec)).rejects.toThrow(/run\.json: .* it was changed by hand; /);
+    const byHand = /run\.json: .* it was changed by hand; /;
+    await expect(complete(directory, changed.spec)).rejects.toThrow(byHand);
+    await expect(complete(directory)).rejects.toThrow(byHand);
+    expect(() => openRun(directory)).toThrow(byHand);
   });
 
   test("another layout", async () => {
