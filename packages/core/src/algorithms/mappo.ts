@@ -131,13 +131,9 @@ const configSchema = z.strictObject({
     .default(0)
     .describe("Learned DAGs: weight of the distance between their mean density and `densityTarget`"),
   densityTarget: z.number().min(0).max(1).default(0).describe("Learned DAGs: density they are pulled to"),
-  annealing: annealingSchema.optional().describe(
-    `Learned DAGs: from dense to empty in the course of the run, in place of a fixed density, as JSON: ${Object.entries(
-      annealingSchema.parse({}),
-    )
-      .map(([key, value]) => `${key} (${value})`)
-      .join(", ")}`,
-  ),
+  annealing: annealingSchema
+    .optional()
+    .describe("Learned DAGs: from dense to empty in the course of the run, in place of a fixed density"),
   evaluationDag: z
     .enum(["likeliest", "noisy"])
     .default("likeliest")
@@ -456,7 +452,7 @@ export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng): Map
     parentInput,
   });
   const base = baseNetwork("critic/state", stateSize, config);
-  const head = nn.orthogonalLinear("critic/head", config.hidden, 1, 1);
+  const value = nn.sequence(...base.layers, nn.orthogonalLinear("critic/head", config.hidden, 1, 1));
   const options = { epsilon: config.adamEpsilon, maxGradientNorm: config.maxGradientNorm };
   const learner = isLearnedDag(config) ? learnerOfDags(spec, config) : undefined;
   return {
@@ -465,16 +461,8 @@ export function mappoNetworks(spec: EnvSpec, config: MappoConfig, rng: Rng): Map
       ...learnable("actor", actor.parameters, { ...options, learningRate: config.actorLearningRate }, rng),
     },
     critic: {
-      value: (views, states) => {
-        const [weights, bias] = head.parameters.map(({ name }) => views[name]);
-        return base.product(views, states, weights, bias);
-      },
-      ...learnable(
-        "critic",
-        [...base.parameters, ...head.parameters],
-        { ...options, learningRate: config.criticLearningRate },
-        rng,
-      ),
+      value: value.apply,
+      ...learnable("critic", value.parameters, { ...options, learningRate: config.criticLearningRate }, rng),
     },
     // Adam treats each number by itself, so one of its own, as long running, is the actor's.
     dag: learner && {

@@ -1,14 +1,4 @@
-import {
-  add,
-  type Expr,
-  matMul,
-  nn,
-  type Parameter,
-  relu,
-  reshape,
-  sizeOf,
-  type Views,
-} from "../tensor/index.ts";
+import { type Expr, matMul, nn, type Parameter, relu, reshape, sizeOf, type Views } from "../tensor/index.ts";
 
 /** Below this many inputs a layer normalisation of the input would destroy information: of one number nothing is left. */
 const NARROW = 8;
@@ -25,11 +15,13 @@ export interface BaseNetwork {
   readonly parameters: readonly Parameter[];
   /** Whether the input is normalised. */
   readonly normalisesInput: boolean;
+  /** What is applied one after the other, `[R, inputs] -> [R, hidden]`. */
+  readonly layers: readonly nn.Module[];
   /**
-   * Features times the weights of heads, plus a bias: `[R, inputs] x [hidden, n] + [n] -> [R, n]`; or each of `G` equal groups
-   * of rows times weights of its own, `[R, inputs] x [G, hidden, n] -> [G, R / G, n]`, without one.
+   * Features times the weights of heads: `[R, inputs] x [hidden, n] -> [R, n]`; or each of `G` equal groups of rows times
+   * weights of its own, `[R, inputs] x [G, hidden, n] -> [G, R / G, n]`.
    */
-  product(views: Views, x: Expr, weights: Expr, bias?: Expr): Expr;
+  product(views: Views, x: Expr, weights: Expr): Expr;
 }
 
 /**
@@ -54,13 +46,12 @@ export function baseNetwork(name: string, inputs: number, options: BaseOptions):
   return {
     parameters: [...beforeLast.parameters, ...(last?.parameters ?? [])],
     normalisesInput,
-    product(views, x, weights, bias) {
+    layers: last === undefined ? [beforeLast] : [beforeLast, last],
+    product(views, x, weights) {
       const features = beforeLast.apply(views, x);
       const groups = weights.shape.slice(0, -2);
       const grouped = reshape(features, [...groups, x.shape[0] / sizeOf(groups), hidden]);
-      if (last !== undefined) return last.product(views, grouped, weights, bias);
-      const product = matMul(grouped, weights);
-      return bias === undefined ? product : add(product, bias);
+      return last === undefined ? matMul(grouped, weights) : last.product(views, grouped, weights);
     },
   };
 }

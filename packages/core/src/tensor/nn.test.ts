@@ -247,6 +247,37 @@ describe("composition", () => {
     },
   );
 
+  test("a normalisation times weights of each group is that of the groups apart, bias and all", async () => {
+    const norm = nn.layerNormalisation("norm", 3);
+    const views = {
+      "norm/scale": constant("float64", [3], [2, -1, 0.5]),
+      "norm/bias": constant("float64", [3], [0.25, 3, -1]),
+    };
+    const rows = [
+      [1, 5, 2, -3, 0.5, 0],
+      [4, 4, 1, 0, 2, 7],
+    ];
+    const weights = [
+      [1, -2, 0.5, 4, -3, 0.125],
+      [0, 1, 2, 3, 4, 5],
+    ];
+    const bias = constant("float64", [2], [10, 20]);
+    const apart = await Promise.all(
+      rows.map(async (values, group) => {
+        const x = constant("float64", [2, 3], values);
+        const y = norm.product(views, x, constant("float64", [3, 2], weights[group]), bias);
+        return [...((await evaluate(engine, y)) as Float64Array)];
+      }),
+    );
+    const together = norm.product(
+      views,
+      constant("float64", [2, 2, 3], rows.flat()),
+      constant("float64", [2, 3, 2], weights.flat()),
+      bias,
+    );
+    await expectClose(together, { shape: [2, 2, 2], values: apart.flat() }, 1e-12);
+  });
+
   test("a linear layer without bias has no bias", () => {
     expect(nn.linear("a", 2, 3, { bias: false }).parameters.map(({ name }) => name)).toEqual(["a/w"]);
   });

@@ -53,7 +53,7 @@ export interface Linear extends Module {
 export interface LayerNormalisation extends Module {
   /**
    * Its output for `x` times weights, plus a bias: `[m, width] x [width, n] + [n] -> [m, n]`, or
-   * `[G, m, width] x [G, width, n] -> [G, m, n]` without one. Its own scale and bias go into the weights, which are smaller.
+   * `[G, m, width] x [G, width, n] + [n] -> [G, m, n]`. Its own scale and bias go into the weights, which are smaller.
    */
   product(views: Views, x: Expr, weights: Expr, bias?: Expr): Expr;
 }
@@ -102,11 +102,10 @@ export function layerNormalisation(name: string, width: number, epsilon = 1e-5):
     apply: (views, x) => layerNorm(x, views[scale.name], views[bias.name], epsilon),
     product(views, x, weights, added) {
       const scaled = mul(weights, reshape(views[scale.name], [width, 1]));
-      const shift = matMul(reshape(views[bias.name], [1, width]), weights);
+      const own = matMul(reshape(views[bias.name], [1, width]), weights);
+      const shift = added === undefined ? own : add(own, added);
       if (x.shape.length > 2) return add(normalisedProduct(x, scaled, undefined, epsilon), shift);
-      const [outputs] = weights.shape.slice(-1);
-      const total = reshape(added === undefined ? shift : add(shift, added), [outputs]);
-      return normalisedProduct(x, scaled, total, epsilon);
+      return normalisedProduct(x, scaled, reshape(shift, weights.shape.slice(-1)), epsilon);
     },
   };
 }

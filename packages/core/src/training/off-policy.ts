@@ -46,6 +46,7 @@ import {
 } from "./learner-state.ts";
 import { meanMetrics } from "./metrics.ts";
 import { createRivals, type RivalState, rivalSettings } from "./rivals.ts";
+import { explorationSettings } from "./value-settings.ts";
 
 /** Settings that every off-policy algorithm has, to be spread into its schema; defaults are those of PyMARL. */
 export const offPolicySettings = {
@@ -78,18 +79,7 @@ export const offPolicySettings = {
     .enum(["without-replacement", "with-replacement"])
     .default("without-replacement")
     .describe("Whether one gradient step can draw the same experience twice"),
-  epsilonStart: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(1)
-    .describe("Probability of a random action at the beginning"),
-  epsilonEnd: z.number().min(0).max(1).default(0.05).describe("Probability of a random action in the end"),
-  epsilonSteps: z
-    .int()
-    .min(1)
-    .default(50_000)
-    .describe("Environment steps from the one to the other, in a line"),
+  ...explorationSettings({ steps: 50_000 }),
   discount: z.number().min(0).max(1).default(0.99).describe("Discount of future rewards"),
   optimiser: z.enum(["adam", "rmsprop"]).default("rmsprop").describe("Optimiser"),
   learningRate: z.number().positive().default(5e-4).describe("The optimiser's step size"),

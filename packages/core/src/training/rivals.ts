@@ -49,6 +49,7 @@ import { greedyPolicy } from "./greedy-policy.ts";
 import type { Opponents } from "./joint-policy.ts";
 import { restoreStreams, restoreVariables, savedStreams, savedVariables } from "./learner-state.ts";
 import { meanMetrics, trainMetrics } from "./metrics.ts";
+import { explorationSettings } from "./value-settings.ts";
 
 /**
  * Settings of opponents that learn, the same beside every method so that methods meet equal opponents. Defaults are those of
@@ -59,14 +60,7 @@ const rivalConfig = z.strictObject({
   updateInterval: z.int().min(1).default(8).describe("Environment steps from one gradient step to the next"),
   batchSize: z.int().min(1).default(128).describe("Transitions of a gradient step"),
   replayCapacity: z.int().min(1).default(50_000).describe("Most transitions that are kept"),
-  epsilonStart: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(1)
-    .describe("Probability of a random action at the beginning"),
-  epsilonEnd: z.number().min(0).max(1).default(0.05).describe("Probability of a random action in the end"),
-  epsilonSteps: z.int().min(1).default(20_000).describe("Environment steps from the one to the other"),
+  ...explorationSettings({ steps: 20_000 }),
   discount: z.number().min(0).max(1).default(0.99).describe("Discount of future rewards"),
   learningRate: z.number().positive().default(1e-3).describe("Adam's step size"),
   targetInterval: z
@@ -88,13 +82,7 @@ export type RivalConfig = z.output<typeof rivalConfig>;
 
 /** The setting of a learner that trains its opponents, to be spread into its schema. */
 export const rivalSettings = {
-  rivals: rivalConfig.optional().describe(
-    `Settings of opponents that learn, where the environment has such, as JSON: ${Object.entries(
-      rivalConfig.parse({}),
-    )
-      .map(([key, value]) => `${key} (${value})`)
-      .join(", ")}`,
-  ),
+  rivals: rivalConfig.optional().describe("Settings of opponents that learn, where the environment has such"),
 } as const;
 
 /** Opponents that choose for a batch of copies in which a team learns, and learn from what comes of it. */

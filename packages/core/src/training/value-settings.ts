@@ -15,6 +15,23 @@ export const agentSettings = {
     .describe("Whether an agent is told which one it is; all share one network"),
 } as const;
 
+/** Settings of exploration by random actions, to be spread into a schema, with its length. */
+export const explorationSettings = (defaults: { readonly steps: number }) =>
+  ({
+    epsilonStart: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(1)
+      .describe("Probability of a random action at the beginning"),
+    epsilonEnd: z.number().min(0).max(1).default(0.05).describe("Probability of a random action in the end"),
+    epsilonSteps: z
+      .int()
+      .min(1)
+      .default(defaults.steps)
+      .describe("Environment steps from the one to the other, in a line"),
+  }) as const;
+
 /** Settings of a monotonic mixing network, to be spread into a schema, with the algorithm's own default. */
 export const mixingSettings = (defaults: { readonly embedding: number }) =>
   ({

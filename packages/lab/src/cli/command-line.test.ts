@@ -89,6 +89,9 @@ describe("list", () => {
     expect(tag.name).toBe("mpe/tag");
     expect(mappo.stdout).toMatch(/^ {2}clip=0\.2 {2}number > 0\n {6}Clip range of/m);
     expect(mappo.stdout).toContain("--preset exploring  discount=0");
+    expect(mappo.stdout).toMatch(
+      /^ {2}annealing {2}JSON object\n {6}Learned.*\n(.*\n)?^ {6}thin=0\.4 {2}number in \[0, 1\]\n {10}Share/m,
+    );
     expect(figure.scales.paper).toEqual({ seeds: 60, steps: 500_000 });
   });
 });

@@ -73,6 +73,20 @@ test("settings are described in words", () => {
   ]);
 });
 
+test("settings that are objects are described with what is in them", () => {
+  const nested = z.strictObject({
+    pull: z
+      .strictObject({ weight: z.number().min(0).default(0.5).describe("How strongly") })
+      .refine(() => true)
+      .optional()
+      .describe("Where to"),
+  });
+  const weight = { key: "weight", default: 0.5, values: "number ≥ 0", description: "How strongly" };
+  expect(describeSettings(nested)).toEqual([
+    { key: "pull", default: undefined, values: "JSON object", description: "Where to", fields: [weight] },
+  ]);
+});
+
 test("a value as it would be typed is read back as itself", () => {
   for (const [key, value, text] of [
     ["dag", "heuristic(4)", "heuristic(4)"],

@@ -87,17 +87,21 @@ export interface SettingDescription {
   readonly values: string;
   /** What it is. */
   readonly description?: string;
+  /** Of a setting that is an object: what is in it. */
+  readonly fields?: readonly SettingDescription[];
 }
 
 /** The settings of a schema in the order they are declared. */
 export function describeSettings(schema: z.ZodType): SettingDescription[] {
   return Object.entries(fieldsOf(schema)).map(([key, field]) => {
     const json = z.toJSONSchema(field, { io: "input", unrepresentable: "any" });
+    const fields = describeSettings(field instanceof z.ZodOptional ? (field.unwrap() as z.ZodType) : field);
     return {
       key,
       default: json.default as JsonValue | undefined,
       values: inWords(json),
       description: field.description,
+      ...(fields.length === 0 ? {} : { fields }),
     };
   });
 }
@@ -116,6 +120,7 @@ function inWords(schema: z.core.JSONSchema.BaseSchema): string {
   if (schema.type === "boolean") return "true | false";
   if (schema.type === "string") return "text";
   if (schema.type === "array") return "list";
+  if (schema.type === "object") return "JSON object";
   if (schema.type !== "number" && schema.type !== "integer") return String(schema.type ?? "any");
   const low = lower(schema);
   const high = upper(schema);

@@ -14,7 +14,7 @@ import {
 } from "../../papers/index.ts";
 import type { CommonOptions } from "../context.ts";
 import { heading, paragraph, printJson, shellCommand, table } from "../output.ts";
-import { asTyped, describeSettings } from "../settings.ts";
+import { asTyped, describeSettings, type SettingDescription } from "../settings.ts";
 
 /** One kind of thing that can be listed. */
 interface Kind {
@@ -112,23 +112,36 @@ function overview({ title, names, describe }: Kind): string {
 }
 
 function configurable({ name, description, config }: Pick<EnvDefinition, "name" | "description" | "config">) {
-  const settings = describeSettings(config).map((setting) => ({
-    ...setting,
-    default: setting.default ?? null,
-  }));
-  return { name, description, settings };
+  return { name, description, settings: describeSettings(config).map(asData) };
 }
+
+const asData = ({ fields, ...setting }: SettingDescription): object => ({
+  ...setting,
+  default: setting.default ?? null,
+  ...(fields && { fields: fields.map(asData) }),
+});
 
 function settingsOf(
   { name, description, config }: Pick<EnvDefinition, "name" | "description" | "config">,
   prefix: string,
 ): string {
-  const settings = describeSettings(config).map(({ key, default: value, values, description: text }) => {
+  const settings = settingLines(describeSettings(config), prefix, 2).join("\n");
+  return `${heading(name)}\n${paragraph(description, 2)}\n\nSettings and their defaults\n\n${settings}`;
+}
+
+function settingLines(
+  settings: readonly SettingDescription[],
+  prefix: string,
+  indentation: number,
+): string[] {
+  return settings.flatMap(({ key, default: value, values, description, fields = [] }) => {
     const first = value === undefined ? "" : `=${asTyped(value)}`;
-    const what = text === undefined ? "" : `\n${pc.dim(paragraph(text, 6))}`;
-    return `  ${pc.cyan(`${prefix}${key}`)}${first}  ${pc.dim(values)}${what}`;
+    const what = description === undefined ? "" : `\n${pc.dim(paragraph(description, indentation + 4))}`;
+    return [
+      `${" ".repeat(indentation)}${pc.cyan(`${prefix}${key}`)}${first}  ${pc.dim(values)}${what}`,
+      ...settingLines(fields, "", indentation + 4),
+    ];
   });
-  return `${heading(name)}\n${paragraph(description, 2)}\n\nSettings and their defaults\n\n${settings.join("\n")}`;
 }
 
 function policiesOf(definition: EnvDefinition): string {
